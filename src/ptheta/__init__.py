@@ -1,0 +1,48 @@
+"""ptheta is p_theta(x): the whole family tree of deep generative models behind one small set of verbs."""
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+# The public names and where they live, by hand; resolved when first asked for, so that help is instant.
+_NAMES = {
+    "Adagrad": "optimizers",
+    "Adam": "optimizers",
+    "Binary": "spaces",
+    "Classes": "spaces",
+    "Dataset": "data.dataset",
+    "Estimate": "model",
+    "Events": "data.dataset",
+    "HasCode": "model",
+    "HasComplete": "model",
+    "HasElbo": "model",
+    "HasEnergy": "model",
+    "HasLogProb": "model",
+    "Levels": "spaces",
+    "LossModel": "model",
+    "Model": "model",
+    "Noise": "noise",
+    "Objective": "model",
+    "RMSProp": "optimizers",
+    "Real": "spaces",
+    "SGD": "optimizers",
+    "Symbols": "spaces",
+    "Tokens": "spaces",
+    "Trained": "model",
+}
+
+__all__ = ["__version__", *_NAMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'ptheta' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"ptheta.{_NAMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
