@@ -23,6 +23,7 @@ _NAMES = {
     "Model": "model",
     "Noise": "noise",
     "Objective": "model",
+    "RBM": "energy",
     "RMSProp": "optimizers",
     "Real": "spaces",
     "SGD": "optimizers",

@@ -1,0 +1,275 @@
+"""The restricted Boltzmann machine (RBM): visible bits x, hidden bits h, and energies between the two layers only.
+
+    p(x, h) = exp(-E(x, h)) / Z,    E(x, h) = -b'x - c'h - x'W h                                              (eq. 1)
+
+Within a layer the bits are independent given the other layer, so the hidden ones sum out in closed form:
+
+    F(x) = -log sum_h exp(-E(x, h)) = -b'x - sum_j softplus(c_j + x'W_j),    log p(x) = -F(x) - log Z          (eq. 2)
+
+Scoring up to the constant costs one product with W. The constant costs 2^min(D, H) of them, which is exact and takes
+seconds up to 20 units on the smaller side; beyond that, annealed importance sampling estimates it. Sampling is a
+Markov chain: two products a step, and no number of steps makes it exact.
+
+Training follows the gradient of log p, which is that of -F(x) less its mean under the model (eq. 3). That mean is
+approximated by a short Gibbs chain, begun at the data (contrastive divergence, CD-k) or kept from step to step
+(persistent contrastive divergence, PCD-k). Neither is the gradient of any function; only k to infinity is exact.
+
+The machine keeps the running mean of its data: annealing and sampling start from bits with these frequencies. Not
+assumed: any order or neighbourhood of the bits.
+
+References:
+    Training Products of Experts by Minimizing Contrastive Divergence (Hinton, 2002),
+    https://www.cs.toronto.edu/~hinton/absps/nccd.pdf
+    Training Restricted Boltzmann Machines using Approximations to the Likelihood Gradient (Tieleman, 2008),
+    https://www.cs.toronto.edu/~tijmen/pcd/pcd.pdf
+    On the Quantitative Analysis of Deep Belief Networks (Salakhutdinov & Murray, 2008),
+    https://www.cs.toronto.edu/~rsalakhu/papers/dbn_ais.pdf
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ptheta.energy.mcmc import Bridge, annealed_importance_sampling, draw_bits
+from ptheta.model import Estimate, LossModel
+from ptheta.noise import Noise
+from ptheta.optimizers import SGD, Optimizer
+from ptheta.spaces import Binary, Space, require
+
+__all__ = ["RBM"]
+
+
+@final
+class RBM(LossModel):
+    """A restricted Boltzmann machine over bits.
+
+    Args:
+        space: What one event is: bits on a grid of any shape.
+        hidden: The number of hidden bits.
+        k: How many Gibbs steps the chain takes for each gradient step.
+        persistent: Whether the chain goes on from step to step (PCD) or restarts at the data (CD).
+        chains: How many persistent chains there are.
+        context_space: None: a machine has one constant, a conditional one would have one per context.
+        optimizer: The gradient rule.
+
+    Example:
+        >>> from ptheta import Binary, Noise
+        >>> model = RBM(Binary((4,)), hidden=3)
+        >>> x = model.sample(5, noise=Noise(0), steps=10)
+        >>> log_p = -model.energy(x) - model.log_partition().value
+        >>> x.shape, log_p.shape, model.log_partition().exact
+        (torch.Size([5, 4]), torch.Size([5]), True)
+    """
+
+    chain_state: Tensor
+    data_mean: Tensor
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        hidden: int = 500,
+        k: int = 1,
+        persistent: bool = True,
+        chains: int = 100,
+        context_space: Space | None = None,
+        optimizer: Optimizer = SGD(learning_rate=0.05),  # noqa: B008  (frozen)
+    ) -> None:
+        super().__init__()
+        require(space, Binary, who="RBM")
+        if context_space is not None:
+            raise ValueError("RBM models p(x) only, so it takes no context. Build it without context_space.")
+        if min(hidden, k, chains) < 1:
+            raise ValueError(f"hidden, k and chains should be positive, but they are {hidden}, {k} and {chains}.")
+        self.space, self.context_space = space, None
+        self.k, self.persistent, self.optimizer = k, persistent, optimizer
+        self.weight = nn.Parameter(torch.randn(space.dimensions, hidden) * 0.01)
+        self.visible_bias = nn.Parameter(torch.zeros(space.dimensions))
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden))
+        self.register_buffer("data_mean", torch.full((space.dimensions,), 0.5))
+        rows = chains if persistent else 0
+        self.register_buffer("chain_state", (torch.rand(rows, space.dimensions) < 0.5).to(torch.uint8))
+
+    def energy(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The free energy -log sum_h exp(-E(x, h)) in nats, with shape (B,)."""
+        self.check(x, context)
+        return self._free_energy(self._bits(x))
+
+    def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
+        """The free energy of the data less that of the chain, with shape (B,); its gradient is CD-k or PCD-k."""
+        data = self._bits(x)
+        with torch.no_grad():
+            model = self.chain_state.to(data.dtype) if self.persistent else data
+            for i in range(self.k):
+                model = self._gibbs(model, noise.at("gibbs", i))
+            if self.training:
+                self.data_mean.lerp_(data.mean(0), float((1 / (self.step + 1)).clamp(min=1e-3)))
+                if self.persistent:
+                    self.chain_state.copy_(model)
+        chain = self._free_energy(model)
+        return self._free_energy(data) - (chain.mean() if self.persistent else chain)  # eq. 3
+
+    @torch.no_grad()
+    def log_partition(self, noise: Noise | None = None, budget: int = 1000) -> Estimate:
+        """log Z in nats: exact when a layer has at most 20 units, else annealed importance sampling.
+
+        Args:
+            noise: Where the annealed chains draw from.
+            budget: The number of temperatures, for 100 chains.
+
+        Returns:
+            The value with its standard error; 0 when exact.
+        """
+        weight, visible, hidden = (p.detach().double() for p in (self.weight, self.visible_bias, self.hidden_bias))
+        if min(weight.shape) <= 20:
+            return Estimate(_enumerate_log_partition(weight, visible, hidden), 0.0, exact=True)
+        bridge = RBMBridge(weight, visible, hidden, self.data_mean.double())
+        betas = torch.linspace(0, 1, budget + 1, dtype=torch.float64)
+        return annealed_importance_sampling(bridge, betas, 100, (noise or Noise(None)).at("annealing"))
+
+    @torch.no_grad()
+    def pseudo_log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The sum over bits of log p(x_i | all others) in nats, with shape (B,). Exact: every bit is flipped."""
+        self.check(x, context)
+        rows = max(1, 2**18 // self.weight.numel())  # chunks stay in the processor's cache
+        return torch.cat([self._pseudo(self._bits(part)) for part in x.split(rows)])
+
+    def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None, steps: int = 1000) -> Tensor:
+        """Draws n events by as many Gibbs chains of ``steps`` steps, with shape (n, *space.shape)."""
+        return deque(self.chain(n, context, noise=noise, steps=steps), maxlen=1).pop()
+
+    def chain(
+        self, n: int, context: Tensor | None = None, *, noise: Noise | None = None, steps: int = 1000
+    ) -> Iterator[Tensor]:
+        """Runs n Gibbs chains, begun at independent bits with the frequencies of the data.
+
+        Args:
+            n: How many chains.
+            context: None.
+            noise: Where they draw from.
+            steps: How many steps they take, each of both layers.
+
+        Yields:
+            The events before the first step and after each, with shape (n, *space.shape).
+        """
+        self.check_context(n, context)
+        noise = noise or Noise(None)
+        bits = self._independent_bits(n, noise)
+        yield self.space.events(bits)
+        for i in range(steps):
+            bits = self._gibbs(bits, noise.at("gibbs", i))
+            yield self.space.events(bits)
+
+    def complete(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        context: Tensor | None = None,
+        *,
+        noise: Noise | None = None,
+        temperature: float = 1.0,
+        steps: int = 1000,
+    ) -> Tensor:
+        """Fills in bits by Gibbs chains in which the known ones are clamped.
+
+        Args:
+            x: Events; only their known bits matter.
+            mask: Which bits are known, Boolean, with shape (B, *space.shape).
+            context: None.
+            noise: Where the chains draw from.
+            temperature: Divides all energies; below 1, likelier fillings come more often.
+            steps: How many steps the chains take.
+
+        Returns:
+            Events with shape (B, *space.shape).
+        """
+        self.check(x, context)
+        if mask.shape != x.shape or mask.dtype != torch.bool:
+            raise ValueError(
+                f"mask should be Boolean with shape {tuple(x.shape)}, not {mask.dtype} {tuple(mask.shape)}."
+            )
+        noise = noise or Noise(None)
+        known, clamped = mask.flatten(1), self._bits(x)
+        bits = torch.where(known, clamped, self._independent_bits(len(x), noise))
+        for i in range(steps):
+            bits = torch.where(known, clamped, self._gibbs(bits, noise.at("gibbs", i), temperature))
+        return self.space.events(bits)
+
+    def _bits(self, x: Tensor) -> Tensor:
+        return self.space.cells(x).to(self.weight.dtype)  # (B, D), zeros and ones
+
+    def _free_energy(self, bits: Tensor) -> Tensor:
+        hidden = torch.addmm(self.hidden_bias, bits, self.weight)  # (B, H)
+        return -(bits @ self.visible_bias) - F.softplus(hidden).sum(1)  # eq. 2
+
+    def _pseudo(self, bits: Tensor) -> Tensor:
+        flip = 1 - 2 * bits  # what flipping bit i adds to it
+        hidden = torch.addmm(self.hidden_bias, bits, self.weight)[:, None]  # (B, 1, H)
+        flipped = torch.addcmul(hidden, flip[:, :, None], self.weight)  # (B, D, H)
+        # F(x) less the free energy of x with bit i flipped, for each i
+        gain = flip * self.visible_bias + F.softplus(flipped).sum(2) - F.softplus(hidden).sum(2)  # (B, D)
+        return F.logsigmoid(-gain).sum(1)
+
+    @torch.no_grad()
+    def _independent_bits(self, n: int, noise: Noise) -> Tensor:
+        u = noise.uniform((n, len(self.data_mean)), "start", like=self.data_mean)
+        return (u < self.data_mean).to(self.weight.dtype)
+
+    @torch.no_grad()
+    def _gibbs(self, bits: Tensor, noise: Noise, temperature: float = 1.0) -> Tensor:
+        up = torch.addmm(self.hidden_bias, bits, self.weight) / temperature
+        hidden = draw_bits(up, noise.uniform(up.shape, "hidden", like=up))  # (B, H)
+        down = torch.addmm(self.visible_bias, hidden, self.weight.T) / temperature
+        return draw_bits(down, noise.uniform(down.shape, "visible", like=down))  # (B, D)
+
+
+@final
+class RBMBridge(Bridge):
+    """From independent bits with given frequencies to an RBM, by the energies of Salakhutdinov & Murray.
+
+    The law at β is that of an RBM with weights βW and biases βb + (1 - β) logit(mean), βc.
+
+    Args:
+        weight: With shape (D, H).
+        visible_bias: With shape (D,).
+        hidden_bias: With shape (H,).
+        mean: The frequencies of the bits at the easy end, with shape (D,).
+    """
+
+    def __init__(self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, mean: Tensor) -> None:
+        self.weight, self.visible_bias, self.hidden_bias = weight, visible_bias, hidden_bias
+        self.base = torch.logit(mean.clamp(1e-3, 1 - 1e-3))
+        self.log_partition_start = float(F.softplus(self.base).sum()) + len(hidden_bias) * math.log(2)
+
+    def start(self, n: int, noise: Noise) -> Tensor:
+        return draw_bits(self.base.expand(n, -1), noise.uniform((n, len(self.base)), "bits", like=self.base))
+
+    def energy(self, x: Tensor, beta: Tensor) -> Tensor:
+        beta = beta[:, None]  # (T, 1)
+        up = torch.addmm(self.hidden_bias, x, self.weight)  # (n, H)
+        linear = (1 - beta) * (x @ self.base) + beta * (x @ self.visible_bias)  # (T, n)
+        return -linear - F.softplus(beta[:, :, None] * up).sum(2)
+
+    def move(self, x: Tensor, beta: float, noise: Noise) -> Tensor:
+        up = beta * torch.addmm(self.hidden_bias, x, self.weight)
+        hidden = draw_bits(up, noise.uniform(up.shape, "hidden", like=up))
+        down = beta * torch.addmm(self.visible_bias, hidden, self.weight.T) + (1 - beta) * self.base
+        return draw_bits(down, noise.uniform(down.shape, "visible", like=down))
+
+
+def _enumerate_log_partition(weight: Tensor, visible: Tensor, hidden: Tensor) -> float:
+    if weight.shape[0] < weight.shape[1]:  # sum over the smaller layer
+        weight, visible, hidden = weight.T, hidden, visible
+    n, parts = len(hidden), []
+    places = torch.arange(n, device=weight.device)
+    for start in range(0, 2**n, 512):  # chunks stay in the processor's cache
+        states = torch.arange(start, min(start + 512, 2**n), device=weight.device)
+        h = ((states[:, None] >> places) & 1).to(weight.dtype)  # (512, n)
+        other = torch.addmm(visible, h, weight.T)
+        parts.append((h @ hidden + torch.logaddexp(other, other.new_zeros(())).sum(1)).logsumexp(0))
+    return float(torch.stack(parts).logsumexp(0))
