@@ -20,6 +20,7 @@ _NAMES = {
     "HasLogProb": "model",
     "Levels": "spaces",
     "LossModel": "model",
+    "MixturePrior": "latent",
     "Model": "model",
     "Noise": "noise",
     "Objective": "model",
@@ -27,9 +28,11 @@ _NAMES = {
     "RMSProp": "optimizers",
     "Real": "spaces",
     "SGD": "optimizers",
+    "StandardNormal": "latent",
     "Symbols": "spaces",
     "Tokens": "spaces",
     "Trained": "model",
+    "VAE": "latent",
 }
 
 __all__ = ["__version__", *_NAMES]
