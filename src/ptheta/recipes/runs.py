@@ -1,0 +1,333 @@
+"""Runs: a folder per fitted model, which can be resumed, sampled and scored.
+
+    run.json       what was fitted, on what, how: a strict record
+    checkpoints/   the weights (see training.checkpoint)
+    metrics.jsonl  one line per validation
+    samples/       pictures drawn while training
+
+``run.json`` names a recipe of the literal table and its settings; nothing in a file is ever imported or unpickled.
+"""
+
+import inspect
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, cast, final
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import nn
+
+from ptheta.data.dataset import Dataset
+from ptheta.model import Model, Trained
+from ptheta.noise import seeded
+from ptheta.recipes import RECIPES, Recipe, find_recipe
+from ptheta.spaces import Space, space_from_json
+from ptheta.training import Training, TrainState, training
+from ptheta.training import checkpoint as checkpoints
+from ptheta.training.checkpoint import Checkpoint
+
+__all__ = ["Manifest", "Run", "build", "fit_run", "merged_training", "open_run", "save_run"]
+
+Watch = Callable[[Iterator[TrainState], Model], Iterator[TrainState]]
+
+
+@final
+class Manifest(BaseModel):
+    """What ``run.json`` holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    model: str | None
+    settings: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    seed: int = 0
+    space: dict[str, Any]
+    context_space: dict[str, Any] | None = None
+    data: str
+    data_options: dict[str, Any] = {}
+    fingerprint: str
+    versions: dict[str, str] = {}
+
+
+@final
+class Run:
+    """An opened run.
+
+    Args:
+        folder: Where it lies.
+        manifest: What it is.
+        model: The fitted model, in evaluation mode.
+        step: The training steps behind it.
+        record: What the checkpoint knows besides tensors: seconds, best score.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, model: Model, step: int, record: dict[str, Any]) -> None:
+        self.folder, self.manifest, self.model = folder, manifest, model
+        self.step, self.record = step, record
+
+    @property
+    def name(self) -> str:
+        """The model's name on the command line, or its class."""
+        return self.manifest.model or type(self.model).__name__
+
+    def data(self) -> Dataset:
+        """Loads the data set the run was fitted on, and refuses one that has changed since."""
+        from ptheta.data import load
+
+        data = _matching(load(self.manifest.data, **self.manifest.data_options), self.model)
+        if data.fingerprint != self.manifest.fingerprint:
+            raise ValueError(
+                f"the data set {self.manifest.data} has changed since this run was fitted: its fingerprint is "
+                f"{data.fingerprint}, the run's is {self.manifest.fingerprint}. Give --data to use it all the same."
+            )
+        return data
+
+
+def build(
+    name: str,
+    space: Space,
+    context_space: Space | None = None,
+    *,
+    seed: int = 0,
+    settings: dict[str, Any] | None = None,
+) -> Recipe:
+    """Calls a recipe, with the weights of its model drawn under a seed.
+
+    Args:
+        name: The recipe's name on the command line.
+        space: What one event is.
+        context_space: What one context is, or None for an unconditional model.
+        seed: Names the initial weights.
+        settings: The recipe's dials.
+
+    Returns:
+        The model and its training.
+    """
+    with seeded(seed):
+        return find_recipe(name)(space, context_space, **(settings or {}))
+
+
+def merged_training(recipe: Recipe, overrides: dict[str, Any]) -> dict[str, Any]:
+    """The recipe's training with what the user said on top; a length the user gives replaces the recipe's.
+
+    Args:
+        recipe: Whose training to start from.
+        overrides: Fields of ``Training``; None means not given.
+
+    Returns:
+        Fields of ``Training``.
+    """
+    said = {k: v for k, v in overrides.items() if v is not None}
+    lengths = ("epochs", "steps", "minutes")
+    kept = dict(recipe.training)
+    if any(name in said for name in lengths):
+        kept = {k: v for k, v in kept.items() if k not in lengths}
+    return {**kept, **said}
+
+
+def fit_run(
+    name: str,
+    data: Dataset,
+    out: Path,
+    *,
+    settings: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+    data_options: dict[str, Any] | None = None,
+    conditional: bool = False,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> Run:
+    """Fits a recipe to a data set in a run folder.
+
+    Args:
+        name: The recipe's name on the command line.
+        data: What to fit.
+        out: The run folder; one that is not empty is refused without ``resume``.
+        settings: The recipe's dials, where they differ from its defaults.
+        options: Fields of ``Training`` that override the recipe's.
+        data_options: What ``load`` was called with, to load the data again.
+        conditional: Whether to model p(x | context) where the data has contexts.
+        resume: Whether to go on from the folder's last checkpoint.
+        watch: Wraps the iterator of training states, to draw bars and pictures.
+
+    Returns:
+        The finished run, opened.
+    """
+    if conditional and data.context_space is None:
+        raise ValueError(f"the data set {data.name} has no contexts to condition on.")
+    data = data if conditional else data.without_context()
+    options = dict(options or {})
+    seed = options.get("seed") or 0
+    recipe = build(name, data.space, data.context_space, seed=seed, settings=settings)
+    trained = isinstance(recipe.model, Trained)
+    chosen = merged_training(recipe, options) if trained else dict(recipe.training)
+    if not trained and (extra := [k for k, v in options.items() if v is not None and k not in ("seed", "minutes")]):
+        raise ValueError(f"{name} is fitted in closed form and has no training option {extra[0]}.")
+    manifest = Manifest(
+        model=name,
+        settings=_plain(settings or {}),
+        training=_plain({k: v for k, v in chosen.items() if k not in ("out", "resume", "progress")}),
+        seed=seed,
+        space=data.space.to_json(),
+        context_space=None if data.context_space is None else data.context_space.to_json(),
+        data=data.name,
+        data_options=_plain(data_options or {}),
+        fingerprint=data.fingerprint,
+        versions=_versions(),
+    )
+    _open_folder(out, manifest, resume)
+    if trained:
+        states = training(recipe.model, data, Training.of(**{**chosen, "out": out, "resume": resume}))
+        states = _logged(states, out)
+        for _ in watch(states, recipe.model) if watch else states:
+            pass
+    elif checkpoints.latest(out / "checkpoints") is None:
+        started = time.perf_counter()
+        accepts_seed = "seed" in inspect.signature(recipe.model.fit).parameters
+        recipe.model.fit(data, **chosen, **({"seed": seed} if accepts_seed else {}))
+        _save_closed_form(recipe.model, out, time.perf_counter() - started)
+    return open_run(out)
+
+
+def save_run(model: Model, data: Dataset, folder: str | Path) -> None:
+    """Saves a model built by hand, fitted, as a run; open it again with ``open_run(folder, model=...)``.
+
+    Args:
+        model: A fitted model.
+        data: What it was fitted on.
+        folder: A new folder.
+    """
+    data = _matching(data, model)
+    context_space = None if model.context_space is None else model.context_space.to_json()
+    manifest = Manifest(
+        model=None,
+        space=model.space.to_json(),
+        context_space=context_space,
+        data=data.name,
+        fingerprint=data.fingerprint,
+        versions=_versions(),
+    )
+    _open_folder(Path(folder), manifest, resume=False)
+    _save_closed_form(model, Path(folder), 0.0)
+
+
+def open_run(folder: str | Path, model: Model | None = None) -> Run:
+    """Opens a run: builds its model and loads the weights it should be used with.
+
+    Args:
+        folder: The run folder.
+        model: A fresh model of the right shape, for runs of models built by hand.
+
+    Returns:
+        The run, its model in evaluation mode.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    if model is None:
+        if manifest.model is None:
+            raise ValueError(f"{folder} holds a model built by hand: open it with ptheta.open_run(path, model=...).")
+        if manifest.model not in RECIPES:
+            raise ValueError(f"{folder} was fitted by the recipe {manifest.model!r}, which this version does not have.")
+        space = cast("Space", space_from_json(manifest.space))
+        settings = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest.settings.items()}
+        model = build(
+            manifest.model, space, space_from_json(manifest.context_space), seed=manifest.seed, settings=settings
+        ).model
+    saved = checkpoints.load(folder / "checkpoints", ("best", "ema", "last"))
+    module = cast("nn.Module", model)
+    try:
+        if isinstance(model, Trained):
+            weights = saved.tensors.get("best") or {**saved.tensors["last"], **saved.tensors.get("ema", {})}
+            module.load_state_dict(weights)
+        else:
+            _assign_buffers(module, saved.tensors["last"])
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(f"the weights in {folder} do not fit the model {manifest.model}: {error}") from error
+    module.eval()
+    return Run(folder, manifest, model, saved.step, saved.record)
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / "run.json"
+    if not path.is_file():
+        what = "is not a run: it holds no run.json" if folder.is_dir() else "does not exist"
+        raise ValueError(f"{folder} {what}. Runs are made by ptheta fit; look in the folder runs/.")
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "its text"
+        raise ValueError(f"{path} is not the record of a run: {where}: {problem['msg']}.") from error
+
+
+def _open_folder(out: Path, manifest: Manifest, resume: bool) -> None:
+    path = out / "run.json"
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; a run needs a folder of its own. Give another --out.")
+    if out.is_dir() and any(out.iterdir()):
+        if not resume:
+            raise ValueError(f"the folder {out} is not empty. Give --resume to go on with it, or another --out.")
+        found = _read_manifest(out)
+        for name in ("model", "settings", "space", "fingerprint", "seed"):
+            if getattr(found, name) != getattr(manifest, name):
+                was, now = getattr(found, name), getattr(manifest, name)
+                raise ValueError(f"{out} cannot be resumed: its {name} was {was}, and now it is {now}.")
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(manifest.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise ValueError(f"could not write the run folder {out}: {error.strerror or error}.") from error
+
+
+def _logged(states: Iterator[TrainState], out: Path) -> Iterator[TrainState]:
+    """Appends a line to metrics.jsonl at each validation; on resume, cuts it to the checkpoint's step."""
+    path = out / "metrics.jsonl"
+    done = checkpoints.latest(out / "checkpoints") or 0
+    lines = [line for line in path.read_text().splitlines() if line] if path.is_file() else []
+    path.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= done))
+    with path.open("a") as file:
+        for state in states:
+            if state.validated:
+                record = {k: v for k, v in asdict(state).items() if k not in ("preview", "validated", "seconds_left")}
+                file.write(json.dumps(record) + "\n")
+                file.flush()
+            yield state
+
+
+def _save_closed_form(model: Model, out: Path, seconds: float) -> None:
+    tensors = dict(cast("nn.Module", model).state_dict())
+    checkpoints.save(out / "checkpoints", Checkpoint(0, {"last": tensors}, {"seconds": seconds, "finished": True}))
+
+
+def _assign_buffers(module: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    """Sets buffers by name, whatever their shape: what a closed-form model learned may have any."""
+    for name, tensor in tensors.items():
+        owner_name, _, buffer = name.rpartition(".")
+        owner = module.get_submodule(owner_name)
+        if buffer in owner._parameters:
+            owner._parameters[buffer] = nn.Parameter(tensor, requires_grad=False)
+        elif buffer in owner._buffers:
+            owner._buffers[buffer] = tensor
+        else:
+            raise KeyError(name)
+
+
+def _matching(data: Dataset, model: Model) -> Dataset:
+    return data.without_context() if model.context_space is None else data
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """What JSON gives back unchanged: tuples as lists, paths as text."""
+    return json.loads(json.dumps(values, default=str))
+
+
+def _versions() -> dict[str, str]:
+    names = ("ptheta", "torch", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
