@@ -27,6 +27,7 @@ _NAMES = {
     "JensenShannon": "distributions.fdivergences",
     "KL": "distributions.fdivergences",
     "Levels": "spaces",
+    "Likelihood": "metrics.likelihood",
     "LossModel": "model",
     "MaximumLikelihood": "adversarial",
     "Minimax": "adversarial",
@@ -49,6 +50,9 @@ _NAMES = {
     "TotalVariation": "distributions.fdivergences",
     "Trained": "model",
     "VAE": "latent",
+    "evaluate_samples": "metrics.samples",
+    "likelihood": "metrics.likelihood",
+    "scores": "metrics.likelihood",
 }
 
 __all__ = ["__version__", *_NAMES]
