@@ -13,7 +13,6 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, cast, final
@@ -33,6 +32,7 @@ from ptheta.training.checkpoint import Checkpoint
 
 __all__ = ["Manifest", "Run", "build", "fit_run", "merged_training", "open_run", "save_run"]
 
+LOGGED = ("step", "steps", "epoch", "losses", "validation", "best", "seconds")
 Watch = Callable[[Iterator[TrainState], Model], Iterator[TrainState]]
 
 
@@ -162,36 +162,26 @@ def fit_run(
     if conditional and data.context_space is None:
         raise ValueError(f"the data set {data.name} has no contexts to condition on.")
     data = data if conditional else data.without_context()
-    options = dict(options or {})
-    seed = options.get("seed") or 0
+    settings, options = settings or {}, {k: v for k, v in (options or {}).items() if v is not None}
+    seed = options.get("seed", 0)
     recipe = build(name, data.space, data.context_space, seed=seed, settings=settings)
-    trained = isinstance(recipe.model, Trained)
-    chosen = merged_training(recipe, options) if trained else dict(recipe.training)
-    if not trained and (extra := [k for k, v in options.items() if v is not None and k not in ("seed", "minutes")]):
+    model, trained = recipe.model, isinstance(recipe.model, Trained)
+    if not trained and (extra := [k for k in options if k not in ("seed", "minutes")]):
         raise ValueError(f"{name} is fitted in closed form and has no training option {extra[0]}.")
-    manifest = Manifest(
-        model=name,
-        settings=_plain(settings or {}),
-        training=_plain({k: v for k, v in chosen.items() if k not in ("out", "resume", "progress")}),
-        seed=seed,
-        space=data.space.to_json(),
-        context_space=None if data.context_space is None else data.context_space.to_json(),
-        data=data.name,
-        data_options=_plain(data_options or {}),
-        fingerprint=data.fingerprint,
-        versions=_versions(),
+    chosen = merged_training(recipe, options) if trained else recipe.training
+    manifest = _manifest(data, model=name, settings=_plain(settings), training=_plain(chosen), seed=seed).model_copy(
+        update={"data_options": _plain(data_options or {})}
     )
     _open_folder(out, manifest, resume)
-    if trained:
-        states = training(recipe.model, data, Training.of(**{**chosen, "out": out, "resume": resume}))
-        states = _logged(states, out)
+    if isinstance(model, Trained):
+        states = _logged(training(model, data, Training.of(**{**chosen, "out": out, "resume": resume})), out)
         for _ in watch(states, recipe.model) if watch else states:
             pass
     elif checkpoints.latest(out / "checkpoints") is None:
         started = time.perf_counter()
-        accepts_seed = "seed" in inspect.signature(recipe.model.fit).parameters
-        recipe.model.fit(data, **chosen, **({"seed": seed} if accepts_seed else {}))
-        _save_closed_form(recipe.model, out, time.perf_counter() - started)
+        accepts_seed = "seed" in inspect.signature(model.fit).parameters
+        model.fit(data, **chosen, **({"seed": seed} if accepts_seed else {}))
+        _save_closed_form(model, out, time.perf_counter() - started)
     return open_run(out)
 
 
@@ -204,15 +194,7 @@ def save_run(model: Model, data: Dataset, folder: str | Path) -> None:
         folder: A new folder.
     """
     data = _matching(data, model)
-    context_space = None if model.context_space is None else model.context_space.to_json()
-    manifest = Manifest(
-        model=None,
-        space=model.space.to_json(),
-        context_space=context_space,
-        data=data.name,
-        fingerprint=data.fingerprint,
-        versions=_versions(),
-    )
+    manifest = _manifest(data)
     _open_folder(Path(folder), manifest, resume=False)
     _save_closed_form(model, Path(folder), 0.0)
 
@@ -251,6 +233,17 @@ def open_run(folder: str | Path, model: Model | None = None) -> Run:
         raise ValueError(f"the weights in {folder} do not fit the model {manifest.model}: {error}") from error
     module.eval()
     return Run(folder, manifest, model, saved.step, saved.record)
+
+
+def _manifest(data: Dataset, **fields: Any) -> Manifest:
+    return Manifest(
+        **{"model": None, **fields},
+        space=data.space.to_json(),
+        context_space=None if data.context_space is None else data.context_space.to_json(),
+        data=data.name,
+        fingerprint=data.fingerprint,
+        versions={"python": platform.python_version(), **{n: version(n) for n in ("ptheta", "torch", "numpy")}},
+    )
 
 
 def _read_manifest(folder: Path) -> Manifest:
@@ -295,7 +288,7 @@ def _logged(states: Iterator[TrainState], out: Path) -> Iterator[TrainState]:
     with path.open("a") as file:
         for state in states:
             if state.validated:
-                record = {k: v for k, v in asdict(state).items() if k not in ("preview", "validated", "seconds_left")}
+                record = {name: getattr(state, name) for name in LOGGED}
                 file.write(json.dumps(record) + "\n")
                 file.flush()
             yield state
@@ -326,8 +319,3 @@ def _matching(data: Dataset, model: Model) -> Dataset:
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """What JSON gives back unchanged: tuples as lists, paths as text."""
     return json.loads(json.dumps(values, default=str))
-
-
-def _versions() -> dict[str, str]:
-    names = ("ptheta", "torch", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
