@@ -1,0 +1,181 @@
+"""``ptheta sample``, ``score`` and ``evaluate``: what one does with a run."""
+
+import json as jsonlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional
+
+from ptheta.cli.options import Help, call
+from ptheta.cli.train import say
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ptheta.data.dataset import Dataset, Events
+    from ptheta.recipes.runs import Run
+
+__all__ = ["evaluate", "sample", "score"]
+
+
+def sample(words: Sequence[str]) -> None:
+    """Runs ``ptheta sample``.
+
+    Args:
+        words: What was typed after ``sample``.
+    """
+    call(_sample, words, "ptheta sample")
+
+
+def score(words: Sequence[str]) -> None:
+    """Runs ``ptheta score``.
+
+    Args:
+        words: What was typed after ``score``.
+    """
+    call(_score, words, "ptheta score")
+
+
+def evaluate(words: Sequence[str]) -> None:
+    """Runs ``ptheta evaluate``.
+
+    Args:
+        words: What was typed after ``evaluate``.
+    """
+    call(_evaluate, words, "ptheta evaluate")
+
+
+def _sample(
+    run: Positional[Path],
+    n: Annotated[int, Help(aliases=["-n"])] = 64,
+    out: Path | None = None,
+    seed: int = 0,
+    context: int | None = None,
+) -> None:
+    """Draws events from a run into a file: a png grid, npy, csv or txt by the ending.
+
+    Args:
+        run: The run folder.
+        n: How many events.
+        out: The file; by default samples.png in the run, or samples.npy where events are no pictures.
+        seed: Names the draw. Event i is the same at any n.
+        context: The class to draw; by default classes as often as in training.
+    """
+    from ptheta.noise import Noise
+    from ptheta.recipes.runs import open_run
+    from ptheta.report.pictures import save_samples
+
+    if n < 1:
+        raise ValueError(f"-n should be at least 1, but it is {n}.")
+    opened = open_run(run)
+    model = opened.model
+    x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"))
+    out = out or run / ("samples.png" if model.space.is_image else "samples.npy")
+    save_samples(x, model.space, out)
+    say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
+
+
+def _contexts(run: "Run", n: int, context: int | None, seed: int) -> "Tensor | None":
+    """One context per event: the one asked for, else drawn from the training frequencies."""
+    import torch
+
+    space = run.model.context_space
+    if space is None:
+        if context is not None:
+            raise ValueError(f"{run.folder} was fitted without classes, so --context means nothing to it.")
+        return None
+    if context is not None:
+        rows = torch.full((n, *space.shape), context, dtype=space.dtype)
+        space.check(rows, "--context")
+        return rows
+    from ptheta.noise import Noise
+
+    train = run.data().train.context
+    assert train is not None
+    return train[(Noise(seed).uniform((n,), "context") * len(train)).long()]
+
+
+def _score(run: Positional[Path], data: str | None = None, split: str = "test", out: Path | None = None) -> None:
+    """Scores events one by one: log p(x) of each in nats, or what the model offers instead, said in the header.
+
+    Args:
+        run: The run folder.
+        data: A data set or a path; by default what the run was fitted on.
+        split: train, valid or test.
+        out: A csv file; by default the screen.
+    """
+    from ptheta.metrics import scores
+    from ptheta.recipes.runs import open_run
+
+    opened = open_run(run)
+    _, events = _events(opened, data, split)
+    values, kind = scores(opened.model, events)
+    lines = [f"log_prob_nats_{kind.replace(' ', '_')}", *(f"{v:.6f}" for v in values.tolist())]
+    if out is None:
+        say("\n".join(lines))
+        return
+    out.write_text("\n".join(lines) + "\n")
+    say(f"{len(values)} scores ({kind} of log p, nats per event), mean {float(values.double().mean()):.2f}: {out}")
+
+
+def _events(run: "Run", data: str | None, split: str) -> "tuple[Dataset, Events]":
+    from ptheta.data import load
+
+    if split not in ("train", "valid", "test"):
+        raise ValueError(f"--split should be train, valid or test, but it is {split!r}.")
+    loaded = run.data() if data is None else load(data)
+    if run.model.context_space is None:
+        loaded = loaded.without_context()
+    if loaded.space != run.model.space:
+        raise ValueError(f"the run models events of {run.model.space}, but {loaded.name} holds {loaded.space}.")
+    return loaded, getattr(loaded, split)
+
+
+def _evaluate(
+    run: Positional[Path],
+    data: str | None = None,
+    split: str = "test",
+    samples: int = 1000,
+    importance: int | None = None,
+    seed: int = 0,
+    json: bool = False,
+) -> None:
+    """Scores a run with all that applies: its likelihood, saying of which kind, and sample metrics beside real data.
+
+    Args:
+        run: The run folder.
+        data: A data set or a path; by default what the run was fitted on.
+        split: train, valid or test: the events to score, and to compare samples with.
+        samples: How many samples the sample metrics draw; 0 leaves them out.
+        importance: Importance samples per event, for models with an importance-weighted bound.
+        seed: Names the noise of bounds and samples.
+        json: Prints one JSON object instead of a table.
+    """
+    from ptheta.metrics import evaluate_samples, likelihood
+    from ptheta.noise import Noise
+    from ptheta.recipes.runs import open_run
+
+    opened = open_run(run)
+    loaded, events = _events(opened, data, split)
+    found = likelihood(opened.model, events, noise=Noise(seed), importance=importance)
+    metrics: list[Any] = []
+    if samples:
+        x = opened.model.sample(samples, _contexts(opened, samples, None, seed), noise=Noise(seed).at("sample"))
+        metrics = list(evaluate_samples(x, loaded, seed=seed).results)
+    answer = {
+        "run": str(run),
+        "model": opened.name,
+        "data": loaded.name,
+        "split": split,
+        "likelihood": found.to_json(),
+        "metrics": [m.to_json() for m in metrics],
+    }
+    (run / "evaluation.json").write_text(jsonlib.dumps(answer, indent=1) + "\n")
+    if json:
+        say(jsonlib.dumps(answer, indent=1))
+        return
+    say(f"{opened.name} on {loaded.name}, {split} split\n  {found}")
+    for m in metrics:
+        say(f"  {m}")
+    say(f"next:  ptheta sample {run} -n 64    ptheta compare {loaded.name}")
