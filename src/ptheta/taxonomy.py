@@ -111,8 +111,7 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "https://papers.nips.cc/paper/1153",
                 ),
                 Leaf(
-                    "nade", "autoregressive:NADE", "a shared hidden layer,
-                    one variable after the other; RNADE on reals",
+                    "nade", "autoregressive:NADE", "one shared hidden layer; on reals RNADE",
                     "exact", "serial", _ALL,
                     "Larochelle and Murray (2011), The Neural Autoregressive Distribution Estimator",
                     "https://proceedings.mlr.press/v15/larochelle11a.html",
@@ -136,8 +135,7 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
             "energies": (
                 Leaf(
                     "rbm", "energy:RBM", "a restricted Boltzmann machine", "exact or estimate", "chain", ("binary",),
-                    "Smolensky (1986); Hinton (2002),
-                    Training Products of Experts by Minimizing Contrastive Divergence",
+                    "Hinton (2002), Training Products of Experts by Minimizing Contrastive Divergence",
                     "https://doi.org/10.1162/089976602760128018",
                 ),
             ),
