@@ -14,14 +14,21 @@ Training follows the gradient of log p, which is that of -F(x) less its mean und
 approximated by a short Gibbs chain, begun at the data (contrastive divergence, CD-k) or kept from step to step
 (persistent contrastive divergence, PCD-k). Neither is the gradient of any function; only k to infinity is exact.
 
-The machine keeps the running mean of its data: annealing and sampling start from bits with these frequencies. Not
-assumed: any order or neighbourhood of the bits.
+The parameters are centred: with m the frequencies of the bits in the first training batch, the machine has
+
+    W = W',    b = b' + logit(m) - W'1/2,    c = c' - m'W',                                                    (eq. 4)
+
+and W', b', c' are what gradient descent moves. The family of laws is the same; but from b = 0, data of mostly dark
+pixels would switch every hidden unit off before it learns, and stop there. Annealing and sampling start from
+independent bits with frequencies m. Not assumed: any order or neighbourhood of the bits.
 
 References:
     Training Products of Experts by Minimizing Contrastive Divergence (Hinton, 2002),
     https://www.cs.toronto.edu/~hinton/absps/nccd.pdf
     Training Restricted Boltzmann Machines using Approximations to the Likelihood Gradient (Tieleman, 2008),
     https://www.cs.toronto.edu/~tijmen/pcd/pcd.pdf
+    How to Center Binary Restricted Boltzmann Machines (Melchior, Fischer & Wiskott, 2013),
+    https://arxiv.org/abs/1311.1354
     On the Quantitative Analysis of Deep Belief Networks (Salakhutdinov & Murray, 2008),
     https://www.cs.toronto.edu/~rsalakhu/papers/dbn_ais.pdf
 """
@@ -67,7 +74,7 @@ class RBM(LossModel):
     """
 
     chain_state: Tensor
-    data_mean: Tensor
+    frequencies: Tensor
 
     def __init__(
         self,
@@ -91,9 +98,9 @@ class RBM(LossModel):
         self.weight = nn.Parameter(torch.randn(space.dimensions, hidden) * 0.01)
         self.visible_bias = nn.Parameter(torch.zeros(space.dimensions))
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
-        self.register_buffer("data_mean", torch.full((space.dimensions,), 0.5))
+        self.register_buffer("frequencies", torch.full((space.dimensions,), 0.5))
         rows = chains if persistent else 0
-        self.register_buffer("chain_state", (torch.rand(rows, space.dimensions) < 0.5).to(torch.uint8))
+        self.register_buffer("chain_state", torch.zeros(rows, space.dimensions, dtype=torch.uint8))
 
     def energy(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The free energy -log sum_h exp(-E(x, h)) in nats, with shape (B,)."""
@@ -104,13 +111,13 @@ class RBM(LossModel):
         """The free energy of the data less that of the chain, with shape (B,); its gradient is CD-k or PCD-k."""
         data = self._bits(x)
         with torch.no_grad():
-            model = self.chain_state.to(data.dtype) if self.persistent else data
+            if self.training and self.step == 0:
+                self.frequencies.copy_((data.sum(0) + 1) / (len(data) + 2))
+            model = self._chain_start(data)
             for i in range(self.k):
                 model = self._gibbs(model, noise.at("gibbs", i))
-            if self.training:
-                self.data_mean.lerp_(data.mean(0), float((1 / (self.step + 1)).clamp(min=1e-3)))
-                if self.persistent:
-                    self.chain_state.copy_(model)
+            if self.training and self.persistent:
+                self.chain_state.copy_(model)
         chain = self._free_energy(model)
         return self._free_energy(data) - (chain.mean() if self.persistent else chain)  # eq. 3
 
@@ -125,12 +132,15 @@ class RBM(LossModel):
         Returns:
             The value with its standard error; 0 when exact.
         """
-        weight, visible, hidden = (p.detach().double() for p in (self.weight, self.visible_bias, self.hidden_bias))
-        if min(weight.shape) <= 20:
-            return Estimate(_enumerate_log_partition(weight, visible, hidden), 0.0, exact=True)
-        bridge = RBMBridge(weight, visible, hidden, self.data_mean.double())
+        if min(self.weight.shape) <= 20:
+            return Estimate(_enumerate_log_partition(*(p.double() for p in self.uncentred())), 0.0, exact=True)
         betas = torch.linspace(0, 1, budget + 1, dtype=torch.float64)
-        return annealed_importance_sampling(bridge, betas, 100, (noise or Noise(None)).at("annealing"))
+        return annealed_importance_sampling(self.bridge(), betas, 100, (noise or Noise(None)).at("annealing"))
+
+    @torch.no_grad()
+    def bridge(self) -> "RBMBridge":
+        """The path from independent bits to this machine, in float64, for annealed importance sampling."""
+        return RBMBridge(*(p.double() for p in self.uncentred()), self.frequencies.double())
 
     @torch.no_grad()
     def pseudo_log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -200,31 +210,45 @@ class RBM(LossModel):
             bits = torch.where(known, clamped, self._gibbs(bits, noise.at("gibbs", i), temperature))
         return self.space.events(bits)
 
+    def uncentred(self) -> tuple[Tensor, Tensor, Tensor]:
+        """W (D, H), b (D,) and c (H,) of eq. 1, from the centred ones."""
+        visible = self.visible_bias + torch.logit(self.frequencies) - self.weight.sum(1) / 2  # eq. 4
+        return self.weight, visible, self.hidden_bias - self.frequencies @ self.weight
+
     def _bits(self, x: Tensor) -> Tensor:
         return self.space.cells(x).to(self.weight.dtype)  # (B, D), zeros and ones
 
+    def _chain_start(self, data: Tensor) -> Tensor:
+        if not self.persistent:
+            return data
+        if self.step == 0:  # begun far from the data, the first steps would switch the hidden units off for good
+            return data[torch.arange(len(self.chain_state), device=data.device) % len(data)]
+        return self.chain_state.to(data.dtype)
+
     def _free_energy(self, bits: Tensor) -> Tensor:
-        hidden = torch.addmm(self.hidden_bias, bits, self.weight)  # (B, H)
-        return -(bits @ self.visible_bias) - F.softplus(hidden).sum(1)  # eq. 2
+        weight, visible, hidden = self.uncentred()
+        return -(bits @ visible) - F.softplus(torch.addmm(hidden, bits, weight)).sum(1)  # eq. 2
 
     def _pseudo(self, bits: Tensor) -> Tensor:
+        weight, visible, hidden = self.uncentred()
         flip = 1 - 2 * bits  # what flipping bit i adds to it
-        hidden = torch.addmm(self.hidden_bias, bits, self.weight)[:, None]  # (B, 1, H)
-        flipped = torch.addcmul(hidden, flip[:, :, None], self.weight)  # (B, D, H)
+        up = torch.addmm(hidden, bits, weight)[:, None]  # (B, 1, H)
+        flipped = torch.addcmul(up, flip[:, :, None], weight)  # (B, D, H)
         # F(x) less the free energy of x with bit i flipped, for each i
-        gain = flip * self.visible_bias + F.softplus(flipped).sum(2) - F.softplus(hidden).sum(2)  # (B, D)
+        gain = flip * visible + F.softplus(flipped).sum(2) - F.softplus(up).sum(2)  # (B, D)
         return F.logsigmoid(-gain).sum(1)
 
     @torch.no_grad()
     def _independent_bits(self, n: int, noise: Noise) -> Tensor:
-        u = noise.uniform((n, len(self.data_mean)), "start", like=self.data_mean)
-        return (u < self.data_mean).to(self.weight.dtype)
+        u = noise.uniform((n, len(self.frequencies)), "start", like=self.frequencies)
+        return (u < self.frequencies).to(self.weight.dtype)
 
     @torch.no_grad()
     def _gibbs(self, bits: Tensor, noise: Noise, temperature: float = 1.0) -> Tensor:
-        up = torch.addmm(self.hidden_bias, bits, self.weight) / temperature
-        hidden = draw_bits(up, noise.uniform(up.shape, "hidden", like=up))  # (B, H)
-        down = torch.addmm(self.visible_bias, hidden, self.weight.T) / temperature
+        weight, visible, hidden = self.uncentred()
+        up = torch.addmm(hidden, bits, weight) / temperature
+        h = draw_bits(up, noise.uniform(up.shape, "hidden", like=up))  # (B, H)
+        down = torch.addmm(visible, h, weight.T) / temperature
         return draw_bits(down, noise.uniform(down.shape, "visible", like=down))  # (B, D)
 
 
