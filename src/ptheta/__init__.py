@@ -51,10 +51,10 @@ _NAMES = {
     "Tokens": "spaces",
     "TotalVariation": "distributions.fdivergences",
     "Trained": "model",
-    "load": "data.loading",
     "VAE": "latent",
     "evaluate_samples": "metrics.samples",
     "likelihood": "metrics.likelihood",
+    "load": "data.loading",
     "scores": "metrics.likelihood",
 }
 

@@ -270,7 +270,8 @@ class Real(Space):
         flat = x.flatten(1).double()
         scale = flat.std(0, correction=0)
         scale = torch.where(scale > 1e-12 * flat.abs().amax(0).clamp(min=1e-300), scale, torch.ones_like(scale))
-        return cls(tuple(x.shape[1:]), tuple(flat.mean(0).tolist()), tuple(scale.tolist()))
+        mean, std = ([float(f"{v:.9g}") for v in values.tolist()] for values in (flat.mean(0), scale))
+        return cls(tuple(x.shape[1:]), tuple(mean), tuple(std))  # nine digits: the same on every machine
 
     def __str__(self) -> str:
         return f"Real({self.shape})"

@@ -7,14 +7,15 @@ fingerprint proves it.
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from ptheta.noise import Noise
 from ptheta.spaces import Space
 
-__all__ = ["Dataset", "Events", "split_events"]
+__all__ = ["Dataset", "Events", "shuffled", "split_events"]
 
 
 @final
@@ -51,7 +52,7 @@ class Dataset:
         context_space: What one context is, or None.
         description: A sentence or two: what it is, where it is from, which split.
         notes: What was done to the user's data (resized, split, dropped), one sentence each. Never silent.
-        class_names: The names of the classes, where contexts are classes.
+        class_names: The names of the classes, where contexts are classes; else of the symbols, where events are text.
     """
 
     name: str
@@ -79,8 +80,12 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits of a hash over the space and every split."""
-        digest = hashlib.sha256(str((self.space.to_json(), self.context_space)).encode())
+        """Sixteen hexadecimal digits of a hash over the space and every split.
+
+        The mean and scale of a real space follow from the rows and are left out: their last digit may depend on the
+        machine that computed them.
+        """
+        digest = hashlib.sha256(f"{self.space} {self.context_space}".encode())
         for events in (self.train, self.valid, self.test):
             for tensor in (events.x, events.context):
                 if tensor is not None:
@@ -88,10 +93,27 @@ class Dataset:
                     digest.update(tensor.contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    def describe(self) -> dict[str, Any]:
+        """What the data set is, in plain values that JSON can hold."""
+        x = self.train.x.double()
+        return {
+            "name": self.name,
+            "description": self.description,
+            "space": str(self.space),
+            "dimensions": self.space.dimensions,
+            "context": None if self.context_space is None else str(self.context_space),
+            "class_names": list(self.class_names),
+            "splits": {"train": len(self.train), "valid": len(self.valid), "test": len(self.test)},
+            "range": {"min": float(x.min()), "max": float(x.max()), "mean": float(x.mean()), "std": float(x.std())},
+            "fingerprint": self.fingerprint,
+            "notes": list(self.notes),
+        }
+
     def without_context(self) -> "Dataset":
         """The same events with their contexts forgotten."""
         train, valid, test = (Events(events.x) for events in (self.train, self.valid, self.test))
-        return Dataset(self.name, self.space, train, valid, test, description=self.description, notes=self.notes)
+        names = self.class_names if self.context_space is None else ()
+        return Dataset(self.name, self.space, train, valid, test, None, self.description, self.notes, names)
 
 
 def split_events(
@@ -109,8 +131,17 @@ def split_events(
         Train, valid and test events.
     """
     n = len(events)
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    n_valid, n_test = max(1, round(valid * n)), max(1, round(test * n))
     if n < 3:
         raise ValueError(f"expected at least 3 events to split into train, valid and test, but there are {n}.")
+    n_valid, n_test = max(1, round(valid * n)), max(1, round(test * n))
+    if not (0 <= valid < 1 and 0 <= test < 1) or n_valid + n_test >= n:
+        raise ValueError(
+            f"expected fractions valid and test that leave events to train on, but they are {valid} and {test} of {n}."
+        )
+    order = shuffled(n, seed)
     return events[order[n_valid + n_test :]], events[order[:n_valid]], events[order[n_valid : n_valid + n_test]]
+
+
+def shuffled(n: int, seed: int = 0) -> Tensor:
+    """A permutation of 0, ..., n - 1 that depends on n and the seed only, on every machine."""
+    return Noise(seed).uniform((n,), "split", like=torch.zeros((), dtype=torch.float64)).argsort(stable=True)
