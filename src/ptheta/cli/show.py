@@ -78,13 +78,25 @@ def _data(
         out: Where to draw a picture of it; a .png file.
         size: Resizes the pictures of a folder to this height and width.
     """
-    from ptheta.data import describe, load, names
+    from ptheta.data import NAMES, load
 
     if not name:
-        say(jsonlib.dumps({"data": list(names())}) if json else "\n".join(names()))
+        listing = {known: entry.about for known, entry in NAMES.items()}
+        say(jsonlib.dumps({"data": listing}) if json else "\n".join(f"{k:<18} {v}" for k, v in listing.items()))
         return
     loaded = load(name, **({} if size is None else {"size": size}))
-    facts = describe(loaded)
+    facts = {
+        "name": loaded.name,
+        "description": loaded.description,
+        "space": str(loaded.space),
+        "dimensions": loaded.space.dimensions,
+        "context": None if loaded.context_space is None else str(loaded.context_space),
+        "train": len(loaded.train),
+        "valid": len(loaded.valid),
+        "test": len(loaded.test),
+        "fingerprint": loaded.fingerprint,
+        "notes": list(loaded.notes),
+    }
     if out is not None:
         from ptheta.report.pictures import picture
 
@@ -94,7 +106,7 @@ def _data(
         say(jsonlib.dumps(facts, indent=1))
         return
     for key, value in facts.items():
-        lines = value if isinstance(value, (list, tuple)) else [value]
+        lines = value if isinstance(value, list) else [value]
         say(f"{key:<14} " + f"\n{'':<15}".join(map(str, lines)))
     say(f"next:  ptheta compare {name}")
 

@@ -3,7 +3,7 @@
 import json as jsonlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
@@ -159,23 +159,23 @@ def _evaluate(
     opened = open_run(run)
     loaded, events = _events(opened, data, split)
     found = likelihood(opened.model, events, noise=Noise(seed), importance=importance)
-    metrics: list[Any] = []
+    report = None
     if samples:
         x = opened.model.sample(samples, _contexts(opened, samples, None, seed), noise=Noise(seed).at("sample"))
-        metrics = list(evaluate_samples(x, loaded, seed=seed).results)
+        report = evaluate_samples(x, loaded, seed=seed)
     answer = {
         "run": str(run),
         "model": opened.name,
         "data": loaded.name,
         "split": split,
         "likelihood": found.to_json(),
-        "metrics": [m.to_json() for m in metrics],
+        **({"metrics": [], "notes": []} if report is None else report.to_json()),
     }
     (run / "evaluation.json").write_text(jsonlib.dumps(answer, indent=1) + "\n")
     if json:
         say(jsonlib.dumps(answer, indent=1))
         return
     say(f"{opened.name} on {loaded.name}, {split} split\n  {found}")
-    for m in metrics:
-        say(f"  {m}")
+    if report is not None:
+        say("\n".join(f"  {line}" for line in str(report).splitlines()))
     say(f"next:  ptheta sample {run} -n 64    ptheta compare {loaded.name}")

@@ -1,0 +1,46 @@
+# A newcomer types `make demo` and `make test`. Everything else is for those who change the code.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow lint bench clean
+
+$(BIN)/ptheta: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	$(PIP) --editable .
+	touch $(BIN)/ptheta
+
+$(VENV)/dev: $(BIN)/ptheta
+	$(PIP) --editable '.[dev]'
+	$(BIN)/python -c "import torch; assert torch.__version__.startswith('2.13.0'), torch.__version__"
+	touch $(VENV)/dev
+
+# pydoclint needs a fork of docstring_parser under the same name, which would break the command line: a folder of its own.
+$(VENV)/lint: $(VENV)/dev
+	$(PYTHON) -m venv $(VENV)/pydoclint
+	$(VENV)/pydoclint/bin/pip install --quiet --disable-pip-version-check pydoclint
+	touch $(VENV)/lint
+
+demo: $(BIN)/ptheta
+	$(BIN)/ptheta compare digits --minutes 0.5 --out runs/demo --resume
+
+test: $(VENV)/dev
+	$(BIN)/pytest
+
+test-slow: $(VENV)/dev
+	$(BIN)/pytest -m slow
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(VENV)/pydoclint/bin/pydoclint --quiet --config pyproject.toml src
+
+bench: $(VENV)/dev
+	$(BIN)/python benchmarks/nade.py
+	$(BIN)/python benchmarks/counting.py
+
+clean:
+	rm -rf $(VENV) runs build dist
