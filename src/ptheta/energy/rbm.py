@@ -140,7 +140,8 @@ class RBM(LossModel):
     @torch.no_grad()
     def bridge(self) -> "RBMBridge":
         """The path from independent bits to this machine, in float64, for annealed importance sampling."""
-        return RBMBridge(*(p.double() for p in self.uncentred()), self.frequencies.double())
+        weight, visible, hidden = (p.detach().double() for p in self.uncentred())
+        return RBMBridge(weight, visible, hidden, self.frequencies.double())
 
     @torch.no_grad()
     def pseudo_log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -200,9 +201,8 @@ class RBM(LossModel):
         """
         self.check(x, context)
         if mask.shape != x.shape or mask.dtype != torch.bool:
-            raise ValueError(
-                f"mask should be Boolean with shape {tuple(x.shape)}, not {mask.dtype} {tuple(mask.shape)}."
-            )
+            came = f"{mask.dtype} with shape {tuple(mask.shape)}"
+            raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
         noise = noise or Noise(None)
         known, clamped = mask.flatten(1), self._bits(x)
         bits = torch.where(known, clamped, self._independent_bits(len(x), noise))
