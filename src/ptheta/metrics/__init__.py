@@ -1,5 +1,34 @@
 """How good a model is: likelihoods that say what they are, and sample metrics beside real data."""
 
+from ptheta.metrics.c2st import two_sample_test
+from ptheta.metrics.coverage import precision_recall_density_coverage
+from ptheta.metrics.features import Extractor, features
+from ptheta.metrics.frechet import frechet_distance
 from ptheta.metrics.likelihood import HasElboTerms, HasImportanceBound, Kind, Likelihood, likelihood, scores
+from ptheta.metrics.memorisation import Neighbours, nearest_training_neighbours
+from ptheta.metrics.mmd import kernel_distance, mmd
+from ptheta.metrics.result import MetricResult
+from ptheta.metrics.samples import NearestPairs, SampleEvaluator, SampleReport, evaluate_samples
 
-__all__ = ["HasElboTerms", "HasImportanceBound", "Kind", "Likelihood", "likelihood", "scores"]
+__all__ = [
+    "Extractor",
+    "HasElboTerms",
+    "HasImportanceBound",
+    "Kind",
+    "Likelihood",
+    "MetricResult",
+    "NearestPairs",
+    "Neighbours",
+    "SampleEvaluator",
+    "SampleReport",
+    "evaluate_samples",
+    "features",
+    "frechet_distance",
+    "kernel_distance",
+    "likelihood",
+    "mmd",
+    "nearest_training_neighbours",
+    "precision_recall_density_coverage",
+    "scores",
+    "two_sample_test",
+]
