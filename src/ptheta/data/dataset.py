@@ -95,7 +95,7 @@ class Dataset:
 
     def describe(self) -> dict[str, Any]:
         """What the data set is, in plain values that JSON can hold."""
-        x = self.train.x.double()
+        x = self.train.x
         return {
             "name": self.name,
             "description": self.description,
@@ -104,7 +104,7 @@ class Dataset:
             "context": None if self.context_space is None else str(self.context_space),
             "class_names": list(self.class_names),
             "splits": {"train": len(self.train), "valid": len(self.valid), "test": len(self.test)},
-            "range": {"min": float(x.min()), "max": float(x.max()), "mean": float(x.mean()), "std": float(x.std())},
+            "range": {"min": float(x.min()), "max": float(x.max()), "mean": float(x.mean(dtype=torch.float64))},
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
         }

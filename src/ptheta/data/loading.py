@@ -2,12 +2,15 @@
 
 import difflib
 import inspect
+import zipfile
+import zlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ptheta.data.dataset import Dataset
+from ptheta.data.folders import IMAGE_SUFFIXES
 from ptheta.data.names import NAMES
 
 __all__ = ["load"]
@@ -49,6 +52,8 @@ def load(source: str | Path, **options: Any) -> Dataset:
     if is_folder:
         return _call("folders.read_folder", f"the folder {path}", {"path": path}, options)
     maker = _READERS.get(path.suffix.lower())
+    if maker is None and path.suffix.lower() in IMAGE_SUFFIXES:
+        raise ValueError(f"{path} is one image, but a data set is many: give the folder that holds them.")
     if maker is None:
         raise ValueError(
             f"{path} cannot be read as data: expected a folder of images or a file that ends in "
@@ -66,7 +71,12 @@ def _named(name: str, options: dict[str, Any]) -> Dataset:
     entry = NAMES[name]
     options = dict(options)
     classes = options.pop("classes", True)
-    data = _call(entry.maker, f"the data set {name}", dict(entry.fixed), options)
+    try:
+        data = _call(entry.maker, f"the data set {name}", dict(entry.fixed), options)
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"the files of {name} cannot be read ({error}): get them again.") from error
     from_files = not entry.maker.startswith("synthetic.")
     if from_files and entry.fingerprint and not options and data.fingerprint != entry.fingerprint:
         raise ValueError(
