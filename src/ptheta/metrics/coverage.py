@@ -49,9 +49,7 @@ def precision_recall_density_coverage(real: Tensor, fake: Tensor, *, k: int = 5)
         The four numbers. Raises ValueError if a set has no more than k events.
     """
     if min(len(real), len(fake)) <= k:
-        raise ValueError(
-            f"balls to the neighbour {k} need more events than that, but there are {len(real)}, {len(fake)}."
-        )
+        raise ValueError(f"balls to neighbour {k} need more events, but there are {len(real)} and {len(fake)}.")
     real, fake = real.double(), fake.double()
     real_radius, fake_radius = _radii(real, k), _radii(fake, k)
     between = _distances(real, fake)  # (n, m)

@@ -36,9 +36,8 @@ def kernel_distance(real: Tensor, fake: Tensor) -> float:
         base = torch.addmm(torch.ones((), dtype=x.dtype), x, y.T, alpha=1 / d)  # x . y / d + 1
         return base * base * base
 
-    return (
-        _off_diagonal(kernel(real, real)) + _off_diagonal(kernel(fake, fake)) - 2 * kernel(real, fake).mean()
-    ).item()
+    within = _off_diagonal(kernel(real, real)) + _off_diagonal(kernel(fake, fake))
+    return (within - 2 * kernel(real, fake).mean()).item()
 
 
 def mmd(real: Tensor, fake: Tensor, *, permutations: int = 200, seed: int = 0) -> tuple[float, float]:

@@ -1,0 +1,313 @@
+"""Sample metrics equal their oracles, stand beside real data, and react to what goes wrong with samples."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+
+from ptheta import Binary, Classes, Dataset, Events, Levels, Real, Tokens, evaluate_samples
+from ptheta.metrics import (
+    SampleEvaluator,
+    features,
+    frechet_distance,
+    kernel_distance,
+    mmd,
+    nearest_training_neighbours,
+    precision_recall_density_coverage,
+    two_sample_test,
+)
+from ptheta.metrics.c2st import area_under_curve
+from ptheta.metrics.samples import _distances, _spread
+
+
+def normal(n, d, seed, scale=1.0, shift=0.0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, d, generator=generator, dtype=torch.float64) * scale + shift
+
+
+REAL, FAKE = normal(150, 6, 0), normal(130, 6, 1, 0.8, 0.3)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    raw = load_digits()
+    x, y = torch.tensor(raw.images, dtype=torch.uint8)[:, None], torch.tensor(raw.target)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    x, y = x[order], y[order]
+    part = {"train": slice(0, 1000), "valid": slice(1000, 1400), "test": slice(1400, None)}
+    splits = {name: Events(x[rows], y[rows]) for name, rows in part.items()}
+    return Dataset("digits", Levels((1, 8, 8), 17), **splits, context_space=Classes(10))
+
+
+@pytest.fixture(scope="module")
+def evaluator(digits):
+    return SampleEvaluator(digits)
+
+
+def table(d=3, n=400):
+    x = normal(n, d, 5).float()
+    space = Real.standardising(x)
+    return Dataset("table", space, Events(x[: n // 2]), Events(x[:10]), Events(x[n // 2 :]))
+
+
+# Oracles
+
+
+def test_frechet_distance_equals_torchmetrics_and_scipy():
+    from scipy.linalg import sqrtm
+    from torchmetrics.image.fid import _compute_fid
+
+    moments = [part for x in (REAL, FAKE) for part in (x.mean(0), torch.cov(x.T))]
+    found = frechet_distance(REAL, FAKE)
+    assert found == pytest.approx(_compute_fid(*moments).item(), abs=1e-9)
+    m1, s1, m2, s2 = (part.numpy() for part in moments)
+    truth = ((m1 - m2) ** 2).sum() + np.trace(s1 + s2 - 2 * sqrtm(s1 @ s2).real)
+    assert found == pytest.approx(truth, abs=1e-9)
+    assert frechet_distance(REAL, REAL) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_kernel_distance_equals_torchmetrics():
+    from torchmetrics.image.kid import poly_mmd
+
+    same = FAKE[:130], REAL[:130]  # the oracle wants equally many
+    assert kernel_distance(*same) == pytest.approx(poly_mmd(*same).item(), abs=1e-9)
+
+
+def oracle_agrees(found, oracle):
+    return all(getattr(found, name) == pytest.approx(value, abs=1e-12) for name, value in oracle.items())
+
+
+def test_manifolds_equal_prdc_and_swapped_sets_do_not():
+    from prdc import compute_prdc
+
+    oracle = compute_prdc(REAL.numpy(), FAKE.numpy(), nearest_k=5)
+    assert oracle_agrees(precision_recall_density_coverage(REAL, FAKE, k=5), oracle)
+    assert not oracle_agrees(precision_recall_density_coverage(FAKE, REAL, k=5), oracle)  # the broken twin
+
+
+def test_area_under_curve_equals_scikit_learn_with_ties():
+    real, fake = (REAL[:, 0] * 2).round(), (FAKE[:, 0] * 2).round()
+    labels = [0] * len(real) + [1] * len(fake)
+    assert area_under_curve(real, fake)[0] == pytest.approx(roc_auc_score(labels, torch.cat([real, fake])), abs=1e-12)
+
+
+def test_area_under_curve_error_is_the_spread_of_areas():
+    areas, errors = zip(
+        *(area_under_curve(normal(100, 1, s)[:, 0], normal(80, 1, 900 + s, 1.5, 0.7)[:, 0]) for s in range(200)),
+        strict=True,
+    )
+    assert np.std(areas) == pytest.approx(np.mean(errors), rel=0.18)  # relative sd 5 %: false alarms below 1e-3
+
+
+def test_nearest_neighbours_equal_scikit_learn():
+    found = nearest_training_neighbours(REAL, FAKE)
+    search = NearestNeighbors().fit(REAL)
+    distance, index = search.kneighbors(FAKE, 1)
+    own = search.kneighbors(REAL, 2)[0][:, 1][index[:, 0]]
+    np.testing.assert_allclose(found.distance, distance[:, 0], atol=1e-9)
+    np.testing.assert_array_equal(found.index, index[:, 0])
+    np.testing.assert_allclose(found.own, own, atol=1e-9)
+    assert nearest_training_neighbours(REAL, REAL).memorised.all()
+
+
+def test_mmd_equals_its_definition_and_its_p_value_is_honest():
+    value, p = mmd(REAL, FAKE, permutations=50)
+    both = torch.cat([REAL, FAKE])
+    squared = torch.cdist(both, both).square()
+    kernel = torch.exp(-squared / (2 * squared[squared > 0].median()))
+    n = len(REAL)
+    rr, ff = kernel[:n, :n], kernel[n:, n:]
+    within = sum((k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (rr, ff))
+    assert value == pytest.approx((within - 2 * kernel[:n, n:].mean()).item(), abs=1e-12)
+    assert p == pytest.approx(1 / 51)
+    small = [mmd(normal(30, 2, 2 * s), normal(30, 2, 2 * s + 1), permutations=39, seed=s)[1] for s in range(200)]
+    assert np.mean(np.array(small) <= 0.1) < 0.175  # binomial(200, 0.1): false alarms below 1e-3
+
+
+# Laws
+
+
+def test_metrics_do_not_depend_on_the_order_of_events():
+    order = torch.randperm(len(FAKE), generator=torch.Generator().manual_seed(2))
+    first, second = _distances(REAL, FAKE), _distances(REAL.flip(0), FAKE[order])
+    assert first == pytest.approx(second, abs=1e-9)
+
+
+def test_two_sample_test_is_half_for_equals_and_one_for_strangers():
+    same = normal(200, 4, 0), normal(200, 4, 1)
+    area, error = two_sample_test(*same)
+    assert abs(area - 0.5) < 3.3 * error  # false alarms: 1e-3
+    assert two_sample_test(*same) == (area, error)
+    assert two_sample_test(normal(60, 4, 0), normal(60, 4, 1, shift=4.0))[0] > 0.99
+
+
+def test_intervals_cover_the_mean_over_repetitions():
+    values, errors = [], []
+    for seed in range(40):
+        real, fake = normal(100, 4, 2 * seed), normal(100, 4, 2 * seed + 1, 0.8)
+        values.append(list(_distances(real, fake).values()))
+        errors.append(list(_spread(real, fake, seed).values()))
+    values, errors = np.array(values), np.array(errors)
+    covered = (np.abs(values - values.mean(0)) < 1.96 * errors).mean(0)
+    assert (covered >= 0.8).all(), covered  # binomial(40, 0.95) below 32: 6e-4 for all six metrics
+    assert (errors.mean(0) < 2.5 * values.std(0)).all()  # and they are not absurdly wide
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="at least as many events as features, but has 5 and 6"):
+        frechet_distance(REAL, FAKE[:5])
+    with pytest.raises(ValueError, match="balls to neighbour 5 need more events"):
+        precision_recall_density_coverage(REAL, FAKE[:5])
+    with pytest.raises(ValueError, match="there is 1"):
+        nearest_training_neighbours(REAL[:1], FAKE)
+
+
+# Extractors
+
+
+def test_extractors_are_named_hashed_and_reproducible(digits, evaluator):
+    first, second = evaluator.extractor, features(digits)
+    assert first.id == second.id and first.name == "classifier" and first.dimensions == 64
+    assert features(digits.without_context(), seed=1).id != features(digits.without_context()).id
+    x = first(digits.test.x)
+    assert x.dtype == torch.float64 and x.shape == (len(digits.test), 64)
+    assert torch.equal(x, second(digits.test.x))
+    assert float(first.remark.split("right on ")[1].split("%")[0]) > 88
+
+
+def test_principal_components_are_few_and_equal_numpy(digits):
+    found = features(digits.without_context(), n=200)
+    assert (found.name, found.dimensions) == ("principal components", 20)
+    data = table(3)
+    found = features(data, n=1000)
+    assert found.dimensions == 3
+    x = data.space.embed(data.test.x, torch.float64)
+    a, b = torch.cdist(x, x), torch.cdist(found(data.test.x), found(data.test.x))
+    torch.testing.assert_close(a / a.mean(), b / b.mean())  # all components: a rotation, a shift and one scale
+    words = Dataset("words", Tokens(5, 7), *(Events(torch.randint(7, (100, 5))) for _ in range(3)))
+    assert features(words)(words.test.x).shape == (100, 10)
+    bits = Dataset("bits", Binary((9,)), *(Events(torch.randint(2, (50, 9), dtype=torch.uint8)) for _ in range(3)))
+    assert features(bits).dimensions == 5
+
+
+def test_raw_features_are_the_embedded_events_of_small_spaces(digits):
+    data = table()
+    assert torch.equal(features(data, kind="raw")(data.test.x), data.space.embed(data.test.x, torch.float64))
+    assert features(digits, kind="raw").dimensions == 64
+    big = Dataset("big", Binary((11, 11)), *(Events(torch.zeros(9, 11, 11, dtype=torch.uint8)) for _ in range(3)))
+    with pytest.raises(ValueError, match="at most 100 dimensions"):
+        features(big, kind="raw")
+    with pytest.raises(ValueError, match="needs classes, but table has none"):
+        features(data, kind="classifier")
+
+
+# Reports
+
+
+def corrupt(digits, how):
+    x, y = digits.valid.x, digits.valid.context
+    generator = torch.Generator().manual_seed(0)
+    if how == "noise":
+        return (x + 4 * torch.randn(x.shape, generator=generator)).round().clamp(0, 16).to(torch.uint8)
+    if how == "dropped modes":
+        kept = x[y < 7]
+        return kept[torch.randint(len(kept), (len(x),), generator=generator)]
+    if how == "shrinking":
+        mean = x.float().mean(0)
+        return (mean + 0.6 * (x - mean)).round().to(torch.uint8)
+    if how == "copying":
+        return digits.train.x[torch.randperm(len(digits.train), generator=generator)[: len(x)]]
+    return x
+
+
+def worse(metric):
+    """Whether the interval lies wholly on the worse side of real data's interval."""
+    (low, high), (real_low, real_high) = metric.interval, metric.real.interval
+    if metric.better == "near real":
+        return low > real_high or high < real_low
+    return high < real_low if metric.better == "higher" else low > real_high
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("nothing", set()),
+        ("noise", {"frechet distance", "two-sample AUC"}),
+        ("dropped modes", {"frechet distance", "recall", "coverage"}),
+        ("shrinking", {"frechet distance", "recall"}),
+        ("copying", {"memorised", "distance ratio"}),
+    ],
+)
+def test_default_metrics_react_in_the_right_direction(digits, evaluator, how, expected):
+    report = evaluator(corrupt(digits, how))
+    reacting = {metric.name for metric in report.metrics if worse(metric)}
+    assert expected <= reacting, str(report)
+    if how in ("nothing", "copying"):
+        assert reacting == expected, str(report)
+
+
+def test_real_against_real_lies_in_a_fixed_band(evaluator):
+    real = {metric.name: metric.value for metric in evaluator.real}
+    assert real["frechet distance"] < 1 and abs(real["kernel distance"]) < 0.05
+    assert min(real[name] for name in ("precision", "recall", "coverage")) > 0.9
+    assert abs(real["two-sample AUC"] - 0.5) < 0.1 and 0.25 < real["memorised"] < 0.6
+    assert real["distance ratio"] == 1
+
+
+def test_report_prints_and_becomes_json(digits, evaluator):
+    report = evaluator(digits.valid.x)
+    assert len(report.metrics) == 9 and all(metric.real is not None for metric in report.metrics)
+    lines = str(report).splitlines()
+    assert lines[0].split() == ["metric", "samples", "real", "data", "better"] and "frechet distance" in lines[1]
+    assert any("the first" in note or "Compared" in note for note in report.notes)
+    record = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    first = record["metrics"][0]
+    assert first["name"] == "frechet distance" and first["real"]["extractor"] == first["extractor"]
+    assert first["reference"] == "test" and first["n_real"] == first["n_fake"] == evaluator.n
+    assert str(report["recall"]).startswith("recall 0.9")
+    with pytest.raises(KeyError, match="no metric 'fid'"):
+        report["fid"]
+
+
+def test_nearest_pairs_show_the_copies(digits, evaluator):
+    pairs = evaluator(corrupt(digits, "copying")).pairs
+    assert torch.equal(pairs.samples, pairs.neighbours) and len(pairs.samples) == 16
+    assert not torch.equal(pairs.held_out, pairs.held_out_neighbours)
+
+
+def test_results_that_differ_in_their_terms_do_not_compare(digits, evaluator):
+    mine = evaluator.real[3]
+    assert mine.minus(mine) == 0
+    fewer = evaluate_samples(digits.valid.x, digits, extractor=evaluator.extractor, n=100)[mine.name]
+    with pytest.raises(ValueError, match="the same n_real, but one has 397 and the other 100"):
+        mine.minus(fewer)
+    other = SampleEvaluator(digits, extractor=features(digits, kind="raw"), n=100).real[3]
+    with pytest.raises(ValueError, match="the same extractor"):
+        fewer.minus(other)
+    with pytest.raises(ValueError, match="the same name"):
+        mine.minus(evaluator.real[2])
+
+
+def test_few_events_lose_the_frechet_distance_with_a_note(digits):
+    report = evaluate_samples(digits.valid.x[:40], digits, extractor=features(digits, kind="raw"))
+    assert "frechet distance" not in [metric.name for metric in report.metrics]
+    assert any(note.startswith("No Fréchet distance") for note in report.notes)
+    with pytest.raises(ValueError, match="at least 20 events, but there are 5"):
+        evaluate_samples(digits.valid.x[:5], digits)
+    with pytest.raises(ValueError, match="samples should be events of"):
+        evaluate_samples(digits.valid.x.float(), digits)
+
+
+def test_vectors_and_reports_repeat_without_touching_torch_random_numbers():
+    data = table()
+    before = torch.get_rng_state()
+    first = evaluate_samples(data.train.x, data)
+    assert torch.equal(before, torch.get_rng_state())
+    again = evaluate_samples(Events(data.train.x), data)
+    assert first.metrics == again.metrics
+    assert math.isfinite(sum(metric.value for metric in first.metrics))
