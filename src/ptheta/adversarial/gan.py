@@ -16,7 +16,8 @@ discriminator their gradients are those of
     MaximumLikelihood    -(p / q as v tells it)    -D / (1 - D)           KL(p || q), with every divergence
 
 Minimax vanishes where the discriminator is sure; the non-saturating cost (the practical alternative of f-GAN, section
-3.2) has the same fixed point and another gradient; only the third one is maximum likelihood.
+3.2) has the same fixed point Q = P and another gradient, so where Q cannot equal P it ends elsewhere: with ``KL`` it
+minimises the reverse KL. Only the third cost is maximum likelihood.
 
 Scoring: there is none; the model is implicit. Sampling costs one pass. Generation happens in the embedded space and
 ``sample`` projects to the nearest event; the discriminator sees data and fakes spread over their lattice cells by the
