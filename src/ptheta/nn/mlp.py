@@ -45,5 +45,5 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Maps inputs with shape (B, *) and context features with shape (B, context) to (B, outputs)."""
-        x = x.flatten(1)
+        x = x.flatten(1) if x.ndim > 1 else x[:, None]
         return self.layers(x if context is None else torch.cat([x, context], 1))
