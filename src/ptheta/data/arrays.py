@@ -86,7 +86,10 @@ def _open(path: Path) -> dict[str, np.ndarray]:
         if isinstance(loaded, np.ndarray):
             return {"x": loaded}
         with loaded:
-            return {key: loaded[key] for key in loaded.files}
+            arrays = {key: loaded[key] for key in loaded.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("some of its members are no arrays")
+        return arrays
     except Exception as error:  # the formats' readers raise anything on broken files
         reason = str(error) or type(error).__name__
         if "pickle" in reason or "Object arrays" in reason:
@@ -217,7 +220,7 @@ def real_events(values: np.ndarray, columns: list[str], what: str, notes: list[s
 def _warn(values: np.ndarray, rounded: np.ndarray, columns: list[str], notes: list[str]) -> None:
     """Notes on columns that a density cannot or can too easily fit."""
     names = columns or [str(k) for k in range(values.shape[1])]
-    kinds = [len(np.unique(rounded[:, k])) for k in range(values.shape[1])]
+    kinds = [len(np.unique(values[:, k])) for k in range(values.shape[1])]
     constant = [name for name, k in zip(names, kinds, strict=True) if k == 1]
     few = [name for name, k in zip(names, kinds, strict=True) if 1 < k <= 20 and len(values) >= 100]
     coarse = np.abs(values - rounded).max(0) > 1e-3 * values.std(0)

@@ -44,6 +44,8 @@ def load(source: str | Path, **options: Any) -> Dataset:
         return _named(str(source), options)
     path = Path(source).expanduser()
     try:
+        if not str(source).strip():
+            raise ValueError("an empty name")
         exists, is_folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
         raise ValueError(f"{str(source)[:80]!r} is neither a data set nor a path that can be looked at.") from error

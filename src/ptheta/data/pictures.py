@@ -63,6 +63,7 @@ _CIFAR = File(
     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
 )
+_BATCH = 10_000  # images in one file of CIFAR-10
 _OMNIGLOT = File(
     "omniglot/images_background_small1.zip",
     "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
@@ -171,16 +172,16 @@ def cifar10() -> Dataset:
         archive = locate("cifar10", _CIFAR, "the official binary version; the Python one is a pickle and is not read")
         raws = _members(archive, files)
     for file, raw in zip(files, raws, strict=True):
-        if len(raw) != 10_000 * 3073:
-            raise ValueError(f"the file {file} of cifar10 should have {10_000 * 3073} bytes, but it has {len(raw)}.")
+        if len(raw) != _BATCH * 3073:
+            raise ValueError(f"the file {file} of cifar10 should have {_BATCH * 3073} bytes, but it has {len(raw)}.")
     rows = [torch.frombuffer(bytearray(raw), dtype=torch.uint8).reshape(-1, 3073) for raw in raws]
     events = [Events(r[:, 1:].reshape(-1, 3, 32, 32), r[:, 0].long()) for r in (torch.cat(rows[:5]), rows[5])]
     text = "Colour pictures of ten things, 32x32; the last 5,000 of the 50,000 training images validate."
     return Dataset(
         "cifar10",
         Levels((3, 32, 32), 256),
-        events[0][:45_000],
-        events[0][45_000:],
+        events[0][: -_BATCH // 2],
+        events[0][-_BATCH // 2 :],
         events[1],
         Classes(10),
         text,
@@ -268,5 +269,5 @@ def _shrink(ink: np.ndarray) -> Tensor:
     """Averages (n, 105, 105) bits over areas of 3.75 x 3.75, in whole numbers, to levels (n, 1, 28, 28)."""
     quarter = np.repeat(np.arange(105), 4).reshape(28, 15)  # output row i covers fifteen quarters of input rows
     weights = np.stack([np.bincount(row, minlength=105) for row in quarter])  # (28, 105), rows sum to 15
-    area = np.einsum("ih,nhw,jw->nij", weights, ink.astype(np.int64), weights, optimize=True)
+    area = (weights @ ink.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)  # exact
     return torch.from_numpy(((area * 510 + 225) // 450).astype(np.uint8))[:, None]

@@ -128,12 +128,20 @@ def _numbers(path: Path, rows: list[list[str]], lines: list[int], columns: list[
             if cell.strip().lower() in _MISSING:
                 missing.append(f"line {line}, column {column}")
             elif not _is_number(cell):
-                hint = ", or write decimals with a point" if cell.strip().replace(",", "", 1).isdecimal() else ""
                 raise ValueError(
                     f"line {line} of {path} has the text {cell.strip()[:40]!r} in the column {column}, where a number "
-                    f"should be: remove the column, or give label={column!r} if it holds classes{hint}."
+                    f"should be: {_remedy(cell, column)}."
                 )
     raise ValueError(
         f"{path} has {len(missing)} missing values in {len(rows) * len(columns)} cells, the first in {missing[0]}: "
         "fill them in, or remove those rows or columns."
     )
+
+
+def _remedy(cell: str, column: str) -> str:
+    """What to do about a cell that is not a number."""
+    if cell.replace(",", "", 1).strip().lstrip("-").isdecimal():
+        return "write decimals with a point"
+    if all(map(_is_number, cell.split())):
+        return "separate the columns by commas, semicolons or tabs"
+    return f"remove the column, or give label={column!r} if it holds classes"
