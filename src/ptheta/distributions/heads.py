@@ -135,8 +135,9 @@ class LogisticMixtureHead(Head):
         inverse = (-log_scale).exp()
         upper = (x + 1 / (self.n - 1) - mean) * inverse
         lower = (x - 1 / (self.n - 1) - mean) * inverse
-        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), and each factor has a stable log.
-        inside = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(lower - upper))
+        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), and each factor has a stable log; a - b is
+        # the width of a level, not a difference of rounded numbers.
+        inside = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(-2 / (self.n - 1) * inverse))
         ends = torch.where(cell[..., None] == 0, F.logsigmoid(upper), F.logsigmoid(-lower))
         is_end = (cell == 0) | (cell == self.n - 1)
         return torch.logsumexp(logits.log_softmax(-1) + torch.where(is_end[..., None], ends, inside), -1)
