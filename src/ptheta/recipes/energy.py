@@ -18,7 +18,7 @@ def rbm(
     k: int = 1,
     persistent: bool = True,
     chains: int = 100,
-    learning_rate: float = 0.05,
+    learning_rate: float | None = None,
     epochs: int | None = None,
 ) -> Recipe:
     """A restricted Boltzmann machine, trained by (persistent) contrastive divergence.
@@ -26,12 +26,12 @@ def rbm(
     Args:
         space: What one event is: bits.
         context_space: None; an RBM takes no context.
-        hidden: The number of hidden bits. By default 500 on images of at least 500 bits, else 200.
+        hidden: The number of hidden bits. By default 500 for events of at least 500 bits, else 200.
         k: How many Gibbs steps each gradient step takes.
         persistent: Whether the chain goes on from step to step (PCD) or restarts at the data (CD).
         chains: How many persistent chains there are.
-        learning_rate: The step size, decayed linearly to zero.
-        epochs: Passes over the training events. By default 15 from 500 bits on, else 100.
+        learning_rate: The first step size, decayed linearly to zero. By default 0.05 from 500 bits on, else 0.1.
+        epochs: Passes over the training events. By default 15 from 500 bits on, else as many as make 5000 steps.
 
     Returns:
         The machine and its training.
@@ -47,6 +47,7 @@ def rbm(
         persistent=persistent,
         chains=chains,
         context_space=context_space,
-        optimizer=SGD(learning_rate=learning_rate),
+        optimizer=SGD(learning_rate=learning_rate or (0.05 if large else 0.1)),
     )
-    return Recipe(model, {"epochs": epochs or (15 if large else 100), "batch_size": 100, "schedule": "linear"})
+    length = {"epochs": epochs or 15} if large or epochs else {"steps": 5000}
+    return Recipe(model, {**length, "batch_size": 100, "schedule": "linear"})
