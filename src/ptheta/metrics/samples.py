@@ -10,7 +10,7 @@
 
 No single number suffices: noise shows in the first, dropped modes in recall and coverage, shrinking in recall, copying
 in ``memorised`` only. Beside each stands what real training events get that no extractor has seen ("real data"): the
-value of a perfect model at the same n.
+value of a perfect model at the same n. Small test splits are joined by the validation split; ``reference`` says so.
 
 Intervals are 95 %: value ± 1.96 sd. Distances and manifolds take the sd over random halves of both sets, drawn
 without replacement, which for a mean is exactly the sd of the full set. The usual bootstrap would repeat events, and
@@ -38,6 +38,7 @@ from ptheta.metrics.result import Better, MetricResult
 __all__ = ["NearestPairs", "SampleEvaluator", "SampleReport", "evaluate_samples"]
 
 _LARGEST = 2000  # of each set
+_SCARCE = 1000  # a test split below this is joined by the validation split
 _SMALLEST = 20
 _HALVES = 40
 _PAIRS = 16
@@ -138,10 +139,10 @@ class SampleEvaluator:
     """Judges samples of any number of models against one data set, on the same features and events.
 
     Args:
-        data: The data set; samples are compared with its test split.
+        data: The data set; samples are compared with its test split, and a small one is joined by the validation split.
         extractor: The features; ``features(data)`` if None.
-        n: How many events of each set to compare: fewer if the test split or half the training split is smaller, and
-            at most a few thousand.
+        n: How many events of each set to compare: fewer if there are fewer test events or half the training events
+            are fewer, and at most a few thousand.
         seed: Names the events and every random choice.
     """
 
@@ -149,10 +150,13 @@ class SampleEvaluator:
         self, data: Dataset, *, extractor: Extractor | None = None, n: int | None = None, seed: int = 0
     ) -> None:
         fresh = real_halves(data, seed)[1]
+        held_out, self.reference = data.test.x, "test"
+        if len(held_out) < _SCARCE:
+            held_out, self.reference = torch.cat([held_out, data.valid.x]), "test and valid"
         limits = {
             f"{n} were asked for": n or _LARGEST,
-            "the test split has no more events": len(data.test),
-            "half the training split has no more events": len(fresh),
+            f"{self.reference} have no more events": len(held_out),
+            "half of train has no more events": len(fresh),
             "more cost minutes": _LARGEST,
         }
         self.n = min(limits.values())
@@ -161,9 +165,9 @@ class SampleEvaluator:
         self._reason = min(limits, key=lambda name: limits[name])
         self.data, self.seed = data, seed
         self.extractor = features(data, n=self.n, seed=seed) if extractor is None else extractor
-        order = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(seed))[: self.n]
-        self._test = data.test[order]
-        self._fresh = fresh[: self.n]
+        order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(seed))[: self.n]
+        self._held_out = held_out[order]
+        self._fresh = fresh.x[: self.n]
 
     def __call__(self, samples: Tensor) -> SampleReport:
         """Judges samples.
@@ -178,7 +182,7 @@ class SampleEvaluator:
         if len(samples) < self.n:
             raise ValueError(f"expected at least {self.n} samples, but there are {len(samples)}.")
         notes = list(self._notes(len(samples)))
-        judged = samples[: self.n]
+        judged = samples[: self.n].cpu()
         fake = self.extractor(judged)
         neighbours = nearest_training_neighbours(self._train_features, fake)
         pairs = self._pairs(judged, neighbours)
@@ -189,11 +193,11 @@ class SampleEvaluator:
     @cached_property
     def real(self) -> tuple[MetricResult, ...]:
         """Real data against real data: training events no extractor saw, held-out ones where copying is judged."""
-        return tuple(self._results(self.extractor(self._fresh.x), self._control))
+        return tuple(self._results(self.extractor(self._fresh), self._control))
 
     @cached_property
-    def _test_features(self) -> Tensor:
-        return self.extractor(self._test.x)
+    def _held_out_features(self) -> Tensor:
+        return self.extractor(self._held_out)
 
     @cached_property
     def _train_features(self) -> Tensor:
@@ -201,11 +205,11 @@ class SampleEvaluator:
 
     @cached_property
     def _control(self) -> Neighbours:
-        return nearest_training_neighbours(self._train_features, self._test_features)
+        return nearest_training_neighbours(self._train_features, self._held_out_features)
 
     def _notes(self, given: int) -> Iterator[str]:
         if given > self.n:
-            yield f"Compared {self.n} of {given} samples with as many test events: {self._reason}."
+            yield f"Compared {self.n} of {given} samples with as many held-out events: {self._reason}."
         if self.n < self.extractor.dimensions:
             yield (
                 f"No Fréchet distance: it needs at least as many events as features, but there are {self.n} events "
@@ -214,7 +218,7 @@ class SampleEvaluator:
         yield f"Features: {self.extractor.id}" + (f"; {self.extractor.remark}." if self.extractor.remark else ".")
 
     def _results(self, fake: Tensor, neighbours: Neighbours) -> Iterator[MetricResult]:
-        real = self._test_features
+        real = self._held_out_features
         spread = _spread(real, fake, self.seed)
         for name, value in _distances(real, fake).items():
             if name != "frechet distance" or self.n >= self.extractor.dimensions:
@@ -231,13 +235,13 @@ class SampleEvaluator:
         better, top, meaning = _MEANINGS[name]
         bottom = -math.inf if name == "kernel distance" else 0.0
         interval = (max(bottom, value - 1.96 * error), min(top, value + 1.96 * error))
-        return MetricResult(name, value, interval, better, meaning, self.n, self.n, self.extractor.id, "test")
+        return MetricResult(name, value, interval, better, meaning, self.n, self.n, self.extractor.id, self.reference)
 
     def _pairs(self, samples: Tensor, neighbours: Neighbours) -> NearestPairs:
         train = self.data.train.x
         mine, theirs = neighbours.closest(_PAIRS), self._control.closest(_PAIRS)
         return NearestPairs(
-            samples[mine], train[neighbours.index[mine]], self._test.x[theirs], train[self._control.index[theirs]]
+            samples[mine], train[neighbours.index[mine]], self._held_out[theirs], train[self._control.index[theirs]]
         )
 
 

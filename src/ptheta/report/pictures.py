@@ -79,6 +79,7 @@ def picture(x: Tensor, space: Space, *, names: Sequence[str] = ()) -> bytes:
         The bytes of a png file.
     """
     _require_events(x, space)
+    x = x.cpu()
     if space.is_image:
         return _png(grid_image(x, space))
     if isinstance(space, Symbols) and len(space.shape) == 1:
