@@ -1,0 +1,66 @@
+"""The U-Net and the residual MLP keep shapes, start at zero, and use all they are given."""
+
+import pytest
+import torch
+from torch import nn
+
+from ptheta.nn.denoiser import ResidualMLP
+from ptheta.nn.embeddings import TimeEmbedding, sinusoids
+from ptheta.nn.unet import UNet
+
+
+def awake(network: nn.Module) -> nn.Module:
+    """Moves every parameter off its start: zeros would hide what depends on what."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in network.parameters():
+            p += 0.1 * torch.randn(p.shape, generator=generator, dtype=p.dtype)
+    return network.double()
+
+
+@pytest.mark.parametrize(
+    ("shape", "patch", "multipliers"),
+    [((1, 8, 8), 1, (1, 2)), ((3, 7, 5), 1, (1, 2, 2)), ((2, 9, 14), 2, (1, 1)), ((1, 1, 1), 1, (1,))],
+)
+def test_unet_keeps_the_shape_of_any_image(shape, patch, multipliers):
+    network = awake(UNet(shape[0], width=8, multipliers=multipliers, patch=patch))
+    y = network(torch.randn(2, *shape).double(), torch.rand(2).double())
+    assert y.shape == (2, *shape)
+    assert y.isfinite().all()
+
+
+@pytest.mark.parametrize("build", [lambda: UNet(1, width=8), lambda: ResidualMLP((1, 4, 4), width=8)])
+def test_a_fresh_network_returns_zeros(build):
+    assert not build()(torch.randn(3, 1, 4, 4), torch.rand(3)).any()
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: UNet(2, width=8, context=3), lambda: ResidualMLP((2, 4, 4), width=8, context=3)]
+)
+def test_output_depends_on_event_time_and_context(build):
+    network = awake(build())
+    x, t, context = torch.randn(3, 2, 4, 4).double(), torch.rand(3).double(), torch.eye(3).double()
+    y = network(x, t, context)
+    for other in (network(x + 1, t, context), network(x, t / 2, context), network(x, t, context.roll(1, 0))):
+        assert ((y - other).flatten(1).abs().amax(1) > 1e-6).all()
+
+
+@pytest.mark.parametrize("build", [lambda: UNet(1, width=8), lambda: ResidualMLP((1, 4, 4), width=8)])
+def test_rows_do_not_see_each_other(build):
+    network = awake(build())
+    x, t = torch.randn(5, 1, 4, 4).double(), torch.rand(5).double()
+    assert torch.allclose(network(x, t)[:2], network(x[:2], t[:2]), atol=1e-12)
+
+
+def test_times_close_together_look_alike():
+    t = torch.tensor([0.5, 0.5001, 0.9], dtype=torch.float64)
+    features = sinusoids(1000 * t, 64)
+    near, far = (features[0] - features[1]).norm(), (features[0] - features[2]).norm()
+    assert near < far / 10
+    assert torch.allclose(features.square().sum(1), torch.full((3,), 32.0).double())
+
+
+def test_no_context_is_a_context_of_zeros():
+    embed = TimeEmbedding(8, context=2).double()
+    t = torch.rand(3).double()
+    assert torch.equal(embed(t), embed(t, torch.zeros(3, 2).double()))
