@@ -31,8 +31,6 @@ def gan(
     cost: Cost = "non-saturating",
     discriminator_steps: int = 1,
     gradient_penalty: float = 0.0,
-    learning_rate: float = 5e-4,
-    steps: int = 15_000,
 ) -> Recipe:
     """A GAN of two multilayer perceptrons.
 
@@ -44,8 +42,6 @@ def gan(
         cost: What the generator minimises.
         discriminator_steps: Steps of the discriminator per step of the generator.
         gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1).
-        learning_rate: The first step size of both.
-        steps: Training steps.
 
     Returns:
         The model and its training.
@@ -62,9 +58,9 @@ def gan(
         cost=_cost(cost),
         discriminator_steps=discriminator_steps,
         gradient_penalty=gradient_penalty,
-        optimizers=_adams(learning_rate),
+        optimizers=_adams(5e-4),
     )
-    return Recipe(model, _training(steps))
+    return Recipe(model, _training(15_000))
 
 
 def dcgan(
@@ -76,8 +72,6 @@ def dcgan(
     cost: Cost = "non-saturating",
     discriminator_steps: int = 1,
     gradient_penalty: float = 0.0,
-    learning_rate: float = 4e-4,
-    steps: int = 8_000,
 ) -> Recipe:
     """A GAN of two convolutional networks, for images of any size; classes enter the discriminator by projection.
 
@@ -89,8 +83,6 @@ def dcgan(
         cost: What the generator minimises.
         discriminator_steps: Steps of the discriminator per step of the generator.
         gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1).
-        learning_rate: The first step size of both.
-        steps: Training steps.
 
     Returns:
         The model and its training.
@@ -116,9 +108,9 @@ def dcgan(
         cost=_cost(cost),
         discriminator_steps=discriminator_steps,
         gradient_penalty=gradient_penalty,
-        optimizers=_adams(learning_rate),
+        optimizers=_adams(4e-4),
     )
-    return Recipe(model, {**_training(steps), "precision": "bfloat16"})
+    return Recipe(model, {**_training(8_000), "precision": "bfloat16"})
 
 
 def f_gan(
@@ -131,8 +123,6 @@ def f_gan(
     latent: int = 64,
     discriminator_steps: int = 1,
     gradient_penalty: float = 0.0,
-    learning_rate: float = 2e-4,
-    steps: int = 15_000,
 ) -> Recipe:
     """An f-GAN of two multilayer perceptrons: a GAN for any f-divergence.
 
@@ -146,8 +136,6 @@ def f_gan(
         latent: The number of latent variables.
         discriminator_steps: Steps of the discriminator per step of the generator.
         gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1).
-        learning_rate: The first step size of both.
-        steps: Training steps.
 
     Returns:
         The model and its training.
@@ -165,9 +153,9 @@ def f_gan(
         cost=NonSaturating() if practical else Minimax(),
         discriminator_steps=discriminator_steps,
         gradient_penalty=gradient_penalty,
-        optimizers=_adams(learning_rate, clip=1.0),
+        optimizers=_adams(2e-4, clip=1.0),
     )
-    return Recipe(model, _training(steps))
+    return Recipe(model, _training(15_000))
 
 
 def _training(steps: int) -> dict[str, Any]:

@@ -18,8 +18,6 @@ def rbm(
     k: int = 1,
     persistent: bool = True,
     chains: int = 100,
-    learning_rate: float | None = None,
-    epochs: int | None = None,
 ) -> Recipe:
     """A restricted Boltzmann machine, trained by (persistent) contrastive divergence.
 
@@ -30,8 +28,6 @@ def rbm(
         k: How many Gibbs steps each gradient step takes.
         persistent: Whether the chain goes on from step to step (PCD) or restarts at the data (CD).
         chains: How many persistent chains there are.
-        learning_rate: The first step size, decayed linearly to zero. By default 0.05 from 500 bits on, else 0.1.
-        epochs: Passes over the training events. By default 15 from 500 bits on, else as many as make 5000 steps.
 
     Returns:
         The machine and its training.
@@ -47,7 +43,7 @@ def rbm(
         persistent=persistent,
         chains=chains,
         context_space=context_space,
-        optimizer=SGD(learning_rate=learning_rate or (0.05 if large else 0.1)),
+        optimizer=SGD(learning_rate=0.05 if large else 0.1),
     )
-    length = {"epochs": epochs or 15} if large or epochs else {"steps": 5000}
+    length = {"epochs": 15} if large else {"steps": 5000}
     return Recipe(model, {**length, "batch_size": 100, "schedule": "linear"})
