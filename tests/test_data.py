@@ -200,7 +200,7 @@ def test_every_option_of_every_name_is_known():
     assert load("ring", modes=3, n=50, seed=2).train.x.shape == (50, 2)
     with pytest.raises(ValueError, match=r"the data set ring does not take the option stdd: did you mean std\?"):
         load("ring", stdd=1)
-    with pytest.raises(ValueError, match="the data set digits does not take the option size: its options are binary"):
+    with pytest.raises(ValueError, match="does not take the option size: its options are binary, classes"):
         load("digits", size=3)
     with pytest.raises(ValueError, match="the data set bars does not take the option std"):
         load("bars", std=3)
@@ -520,7 +520,7 @@ ARRAYS = [
     (np.full((9, 2, 4, 5), 200, np.uint8), Levels((2, 4, 5), 256), "were kept"),
     (np.array([[0, 4, 2]] * 9), Symbols((3,), 5), "unordered symbols 0 to 4"),
     (np.linspace(0, 1, 27).reshape(9, 3), Real((3,)), None),
-    (np.arange(27.0).reshape(9, 3), Real((3,)), "save them as uint8 otherwise"),
+    (np.arange(27.0).reshape(9, 3), Real((3,)), "a uint8 .npy file would make them levels"),
     (np.arange(9) * 0.5, Real((1,)), "event of shape (1,)"),
 ]
 

@@ -212,8 +212,8 @@ def real_events(values: np.ndarray, columns: list[str], what: str, notes: list[s
         _warn(values, rounded, columns, notes)
     if (values == np.round(values)).all():
         low, top = int(values.min()), int(values.max())
-        ask = "save them as uint8" if low >= 0 and top <= 255 else "save them as int64"
-        notes.append(f"All numbers are whole ({low} to {top}) but floats, so they were read as reals; {ask} otherwise.")
+        other = "a uint8 .npy file would make them levels" if low >= 0 and top <= 255 else "an int64 .npy file symbols"
+        notes.append(f"All numbers are whole ({low} to {top}) and were read as reals all the same; {other}.")
     return rounded
 
 

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def _named(name: str, options: dict[str, Any]) -> Dataset:
     options = dict(options)
     classes = options.pop("classes", True)
     try:
-        data = _call(entry.maker, f"the data set {name}", dict(entry.fixed), options)
+        data = _call(entry.maker, f"the data set {name}", dict(entry.fixed), options, ["classes"])
     except FileNotFoundError:
         raise
     except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
@@ -88,17 +88,16 @@ def _named(name: str, options: dict[str, Any]) -> Dataset:
     return data if classes else data.without_context()
 
 
-def _call(maker: str, what: str, fixed: dict[str, Any], options: dict[str, Any]) -> Dataset:
+def _call(maker: str, what: str, fixed: dict[str, Any], options: dict[str, Any], more: Sequence[str] = ()) -> Dataset:
     """Calls the maker with the options that it knows, and names the nearest to those it does not know."""
     module, function = maker.split(".")
     make: Callable[..., Dataset] = getattr(import_module(f"ptheta.data.{module}"), function)
-    known = _options(make, fixed)
+    known = [*_options(make, fixed), *more]
     for option in options:
         if option not in known:
             near = difflib.get_close_matches(option, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            listed = f"its options are {', '.join(known)}" if known else "it takes no options"
-            raise ValueError(f"{what} does not take the option {option}: {hint}{listed}.")
+            raise ValueError(f"{what} does not take the option {option}: {hint}its options are {', '.join(known)}.")
     return make(**fixed, **options)
 
 
@@ -114,6 +113,7 @@ def _options(make: Callable[..., Dataset], fixed: dict[str, Any]) -> list[str]:
 def _unknown(source: str) -> Exception:
     near = difflib.get_close_matches(source.lower(), NAMES, 3)
     if "/" in source or "\\" in source or Path(source).suffix:
+        near = difflib.get_close_matches(source.lower(), NAMES, 1, cutoff=0.8)
         hint = f"; did you mean the data set {near[0]}?" if near else "."
         return FileNotFoundError(f"there is no file or folder {source}{hint}")
     hint = f"did you mean {' or '.join(near)}?" if near else f"the names are {', '.join(NAMES)}."
