@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ptheta.adversarial import GAN, MaximumLikelihood, Minimax, NonSaturating
+from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions.fdivergences import (
     KL,
     FDivergence,
@@ -25,6 +26,7 @@ from ptheta.nn.dcgan import BatchNorm, DCGANDiscriminator, DCGANGenerator
 from ptheta.nn.mlp import MLP
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam
+from ptheta.recipes.adversarial import dcgan, f_gan, gan
 from ptheta.spaces import Binary, Classes, Levels, Real, Symbols
 
 SMOOTH = (KL(), ReverseKL(), JensenShannon(), GANDivergence(), Pearson(), Neyman(), SquaredHellinger(), Jeffrey())
@@ -351,13 +353,11 @@ def test_a_gaussian_is_learnt_through_the_engine():
 def test_classes_decide_what_is_drawn():
     labels = torch.arange(2000) % 2
     x = labels[:, None] * 4.0 - 2 + 0.3 * Noise(5).normal((2000, 1), "data")
-    from ptheta.data.dataset import Dataset, Events
-
     events = Events(x, labels)
     data = Dataset("two", Real((1,)), events, events[:1], events[:1], Classes(2))
     torch.manual_seed(0)
-    model = GAN(Real((1,)), latent=2, context_space=Classes(2), optimizers=(Adam(1e-3), Adam(1e-3)))
-    model.fit(data, steps=300, batch_size=100)
+    model = gan(Real((1,)), Classes(2), hidden=(32,), latent=2).model
+    model.fit(data, steps=300, batch_size=100, learning_rate=2e-3)
     drawn = model.sample(500, torch.arange(500) % 2, noise=Noise(1))[:, 0]
     assert float(drawn[1::2].mean() - drawn[0::2].mean()) > 3
 
@@ -381,3 +381,36 @@ def test_total_variation_refuses_the_cost_that_needs_ratios():
     with pytest.raises(ValueError, match="does not know the ratio"):
         model = dense(divergence=TotalVariation(), cost=MaximumLikelihood())
         model.generator_loss(*batch(model), Noise(0))
+
+
+# Recipes --------------------------------------------------------------------------------------------------------------
+
+DIVERGENCES = ("kl", "reverse-kl", "js", "pearson", "neyman", "squared-hellinger", "jeffrey", "total-variation")
+
+
+@pytest.mark.parametrize("divergence", DIVERGENCES)
+def test_every_divergence_trains(divergence: str):
+    recipe = f_gan(Real((2,)), divergence=divergence, hidden=(8,), latent=2)
+    model = recipe.model.fit(torch.randn(40, 2, generator=torch.Generator().manual_seed(0)), steps=3, batch_size=10)
+    assert bool(torch.isfinite(model.sample(5, noise=Noise(0))).all())
+
+
+@pytest.mark.parametrize("recipe", [gan, dcgan, f_gan])
+@pytest.mark.parametrize("context_space", [None, Classes(3)], ids=["plain", "conditional"])
+def test_recipes_train_on_images_as_they_say(recipe, context_space):
+    built = recipe(IMAGES, context_space)
+    x, context = batch(built.model, 8)
+    data = Dataset("toy", IMAGES, Events(x, context), Events(x, context), Events(x, context), context_space)
+    built.model.fit(data, **{**built.training, "steps": 2, "batch_size": 4})
+    IMAGES.check(built.model.sample(3, None if context is None else context[:3], noise=Noise(0)))
+
+
+def test_dcgan_refuses_vectors():
+    with pytest.raises(ValueError, match="dcgan models images"):
+        dcgan(Levels((12,), 4))
+
+
+@pytest.mark.parametrize("cost", ["minimax", "non-saturating", "maximum-likelihood"])
+def test_costs_have_names(cost: str):
+    words = "".join(word.capitalize() for word in cost.split("-"))
+    assert repr(gan(IMAGES, cost=cost).model.cost) == f"{words}()"
