@@ -24,16 +24,13 @@ def models() -> str:
 
 
 def measured() -> str:
-    lines = [
-        "| row | paper or anchor | pass line | ours | reached | seconds |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = ["| row | paper or anchor | pass line | ours | reached | seconds |", "| --- " * 6 + "|"]
     for file in sorted((RESULTS / "rows").glob("*.json")):
         r = json.loads(file.read_text())
         reached = "yes" if r["passed"] else "**missed**"
-        lines.append(
-            f"| {r['row']} | {r['paper']:g} | {r['pass_line']} | {r['ours']:.2f} {r['unit']} | {reached} | {r['seconds']:.0f} |"
-        )
+        ours = f"{r['ours']:.2f} {r['unit']}"
+        cells = (r["row"], f"{r['paper']:g}", r["pass_line"], ours, reached, f"{r['seconds']:.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
