@@ -27,10 +27,8 @@ def vae(
     hidden: tuple[int, ...] | None = None,
     width: int = 16,
     components: int | None = None,
-    warmup: int | None = None,
+    rate_warmup: int | None = None,
     importance: int = 1,
-    learning_rate: float = 1e-3,
-    epochs: int | None = None,
 ) -> Recipe:
     """A variational autoencoder.
 
@@ -44,10 +42,8 @@ def vae(
         hidden: The widths of the dense networks' hidden layers.
         width: The number of feature maps of convolutional networks at full size.
         components: The components of a learned mixture as the prior; 0 for a standard normal.
-        warmup: Training steps over which the rate's weight grows to one.
+        rate_warmup: Training steps over which the rate's weight grows to one.
         importance: Draws of the importance-weighted bound to train on; 1 trains on the ELBO.
-        learning_rate: The first step size of Adam, decayed along half a cosine.
-        epochs: Passes over the training events.
 
     Returns:
         The model and its training.
@@ -72,11 +68,11 @@ def vae(
         decoder=decoder,
         prior=MixturePrior(latent, components) if components else None,
         head=head,
-        warmup=(2500 if large else 0) if warmup is None else warmup,
+        warmup=(2500 if large else 0) if rate_warmup is None else rate_warmup,
         importance=importance,
-        optimizer=Adam(learning_rate),
+        optimizer=Adam(1e-3),
     )
-    return Recipe(model, {"epochs": epochs or (50 if large else 150), "batch_size": 100, "schedule": "cosine"})
+    return Recipe(model, {"epochs": 50 if large else 150, "batch_size": 100, "schedule": "cosine"})
 
 
 def _head(space: "Space") -> "Head":
