@@ -59,12 +59,11 @@ def read_array(
     if len({(p.shape[1:], p.dtype) for p in parts}) > 1:
         raise ValueError(f"the splits of {path} should have one type and shape, but they have {_list_arrays(roles)}.")
     x, space = _events(np.concatenate(parts), levels, path, notes)
-    context, context_space, names = None, None, ()
     labels = [roles[k] for k in ("y", *(f"{s}_y" for s in _SPLITS)) if k in roles] if classes else []
+    if labels and [len(y) for y in labels] != [len(p) for p in parts]:
+        raise ValueError(f"{path} should have one label per event, but it has {_list_arrays(roles)}.")
+    context, context_space, names = None, None, ()
     if labels:
-        lengths = [len(p) for p in parts]
-        if [len(y) for y in labels] != lengths:
-            raise ValueError(f"{path} should have one label per event, but it has {_list_arrays(roles)}.")
         context, context_space, names = label_events(np.concatenate(labels), f"the labels of {path}")
     sizes = [len(roles[s]) if s in roles else 0 for s in _SPLITS] if "train" in roles else []
     splits = _split_up(Events(x, context), sizes, (valid, test), seed, notes)

@@ -51,6 +51,11 @@ def load(source: str | Path, **options: Any) -> Dataset:
         raise ValueError(f"{str(source)[:80]!r} is neither a data set nor a path that can be looked at.") from error
     if not exists:
         raise _unknown(str(source))
+    return _read(path, is_folder, options)
+
+
+def _read(path: Path, is_folder: bool, options: dict[str, Any]) -> Dataset:
+    """Reads the user's folder or file."""
     if is_folder:
         return _call("folders.read_folder", f"the folder {path}", {"path": path}, options)
     maker = _READERS.get(path.suffix.lower())

@@ -35,14 +35,7 @@ def read_text(path: Path, *, sequence_length: int = 64, valid: float = 0.1, test
     Returns:
         Events of ``Tokens(sequence_length, characters)``.
     """
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text: byte {raw[error.start]:#04x} at position {error.start} is not allowed there; "
-            "save it as UTF-8."
-        ) from None
+    text = _decode(path)
     if sequence_length < 1:
         raise ValueError(f"sequence_length should be at least 1, but it is {sequence_length}.")
     n_test, n_valid = round(test * len(text)), round(valid * len(text))
@@ -65,6 +58,17 @@ def read_text(path: Path, *, sequence_length: int = 64, valid: float = 0.1, test
     names = tuple(map(chr, alphabet.tolist()))
     about = f"The text {path.name}."
     return Dataset(path.stem, space, train, validate, held, description=about, notes=(note,), class_names=names)
+
+
+def _decode(path: Path) -> str:
+    raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text: byte {raw[error.start]:#04x} at position {error.start} is not allowed there; "
+            "save it as UTF-8."
+        ) from None
 
 
 def shakespeare(*, sequence_length: int = 64) -> Dataset:
