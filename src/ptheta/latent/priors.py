@@ -50,6 +50,7 @@ class StandardNormal(nn.Module, Model):
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The log-density in nats of points with shape (B, latent), with shape (B,)."""
+        _check_shape(self, x, context)
         return -0.5 * (x.square() + math.log(2 * math.pi)).sum(1)
 
     def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
@@ -83,6 +84,7 @@ class MixturePrior(LossModel):
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The log-density in nats of points with shape (B, latent), with shape (B,)."""
+        _check_shape(self, x, context)
         with torch.autocast(x.device.type, enabled=False):  # the squares below cancel, and would not in bfloat16
             precision = (-2 * self.log_scales).exp()  # (K, latent)
             square = x.square() @ precision.T - 2 * x @ (precision * self.means).T
@@ -103,3 +105,8 @@ class MixturePrior(LossModel):
         u = noise.uniform((n,), "component", like=cdf) * cdf[-1]
         k = torch.searchsorted(cdf, u, right=True).clamp(max=len(cdf) - 1)
         return self.means[k] + self.log_scales[k].exp() * noise.normal((n, *self.space.shape), "prior", like=cdf)
+
+
+def _check_shape(prior: Model, x: Tensor, context: Tensor | None) -> None:
+    """Refuses bad points as every model does, but lets NaN through: training reports it by step and loss."""
+    prior.check(x.detach().nan_to_num() if isinstance(x, Tensor) else x, context)
