@@ -1,0 +1,264 @@
+"""The table of small models that every law runs over: a new model adds one row and inherits every law.
+
+A row says how to make the model, and where needed how to draw from it and how to fit it to the toy law. Which laws
+apply is decided by what the model offers (``HasLogProb``, ``HasElbo``, ``HasEnergy``, ...), never here.
+
+The toy law is known exactly. Discrete events are a chain: the first value is skewed, every other one repeats the value
+before it or is drawn afresh. Reals are a Gaussian chain. The class shifts the first value.
+"""
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ptheta.adversarial import GAN, MaximumLikelihood
+from ptheta.autoregressive import FVBN, NADE
+from ptheta.data.dataset import Dataset, Events
+from ptheta.diffusion import DDIM, DDPM
+from ptheta.distributions import (
+    KDE,
+    ARTable,
+    ChowLiu,
+    Dequantized,
+    FullTable,
+    Gaussian,
+    GaussianMixture,
+    Independent,
+    Markov,
+    ProductMixture,
+    TrainedDequantized,
+    Uniform,
+    dequantized_space,
+    prefix_neighbours,
+)
+from ptheta.distributions.fdivergences import Pearson
+from ptheta.energy import RBM
+from ptheta.latent import VAE, MixturePrior, StandardNormal
+from ptheta.model import Model, Trained
+from ptheta.nn.convolutional import ConvDecoder, ConvEncoder
+from ptheta.nn.dcgan import DCGANDiscriminator, DCGANGenerator
+from ptheta.nn.denoiser import ResidualMLP
+from ptheta.nn.mlp import MLP
+from ptheta.nn.unet import UNet
+from ptheta.noise import Noise, seeded
+from ptheta.spaces import Binary, Classes, Levels, Real, Space, Tokens
+
+REPEAT, SLOPE = 0.7, 0.8  # of the toy law: how strongly a variable follows the one before it
+
+BITS, LEVELS, TOKENS = Binary((2, 3)), Levels((3,), 4), Tokens(3, 3)
+REALS, IMAGE = Real((2,), mean=(1.0, -2.0), scale=(2.0, 0.5)), Levels((1, 8, 8), 5)
+CLASSES = Classes(2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table.
+
+    Args:
+        make: Makes the model afresh.
+        sampling: Keywords of its ``sample``.
+        shake: How far its initial weights are moved at random, so that no term is zero by accident.
+        training: Keywords of the ``fit`` with which it should learn the toy law.
+        gap: How near it should come to the toy law's entropy, in nats; None where it cannot or has no score.
+    """
+
+    make: Callable[[], Model]
+    sampling: dict[str, Any] = field(default_factory=dict)
+    shake: float = 0.3
+    training: dict[str, Any] = field(default_factory=dict)
+    gap: float | None = None
+
+
+def small_vae(space: Space, outputs: int, context_space: Space | None = None, latent: int = 2, **settings: Any) -> VAE:
+    """A VAE with one hidden layer; the decoder gives ``outputs`` numbers per variable."""
+    context = 0 if context_space is None else 2
+    encoder = MLP(math.prod(space.embedded_shape), 2 * latent, (16,), context=context)
+    decoder = MLP(latent, space.dimensions * outputs, (16,), context=context)
+    return VAE(space, latent=latent, context_space=context_space, encoder=encoder, decoder=decoder, **settings)
+
+
+def small_ddpm(space: Space, context_space: Space | None = None, **settings: Any) -> DDPM:
+    """A DDPM of few steps with a narrow network."""
+    network = ResidualMLP(space.shape, width=8, blocks=1, context=0 if context_space is None else 2)
+    return DDPM(space, steps=6, context_space=context_space, network=network, **settings)
+
+
+def small_gan(space: Space, context_space: Space | None = None, **settings: Any) -> GAN:
+    """A GAN of two networks with one hidden layer."""
+    context = 0 if context_space is None else 2
+    networks = {
+        "generator": MLP(2, space.dimensions, (8,), context=context),
+        "discriminator": MLP(space.dimensions, 1, (8,), context=context),
+    }
+    return GAN(space, latent=2, context_space=context_space, **networks, **settings)
+
+
+EXACT = {"gap": 0.05}  # closed forms that hold the toy law
+DISTRIBUTIONS = {
+    "uniform bits": Case(lambda: Uniform(BITS)),
+    "uniform reals": Case(lambda: Uniform(REALS)),
+    "independent bits": Case(lambda: Independent(BITS)),
+    "independent levels of a class": Case(lambda: Independent(LEVELS, context_space=CLASSES)),
+    "Markov levels": Case(lambda: Markov(LEVELS), **EXACT),
+    "Markov tokens of a class": Case(lambda: Markov(TOKENS, context_space=CLASSES), **EXACT),
+    "Markov bits in another order": Case(lambda: Markov(Binary((4,)), order=(2, 0, 3, 1))),
+    "AR table of bits": Case(lambda: ARTable(BITS, prefix_neighbours(6, 2)), **EXACT),
+    "AR table of levels of a class": Case(
+        lambda: ARTable(LEVELS, prefix_neighbours(3, 1), context_space=CLASSES), **EXACT
+    ),
+    "Chow-Liu tokens": Case(lambda: ChowLiu(TOKENS), **EXACT),
+    "Chow-Liu bits of a class": Case(lambda: ChowLiu(BITS, context_space=CLASSES), **EXACT),
+    "full table of bits": Case(lambda: FullTable(BITS), **EXACT),
+    "full table of levels of a class": Case(lambda: FullTable(Levels((2,), 3), context_space=CLASSES), **EXACT),
+    "product mixture of bits": Case(lambda: ProductMixture(BITS, components=4)),
+    "product mixture of levels of a class": Case(lambda: ProductMixture(LEVELS, components=2, context_space=CLASSES)),
+    "Gaussian": Case(lambda: Gaussian(REALS), **EXACT),
+    "Gaussian of a class": Case(lambda: Gaussian(REALS, context_space=CLASSES), **EXACT),
+    "Gaussian mixture": Case(lambda: GaussianMixture(REALS, components=3), **EXACT),
+    "diagonal Gaussian mixture of a class": Case(
+        lambda: GaussianMixture(REALS, components=2, covariance="diagonal", context_space=CLASSES)
+    ),
+    "kernels": Case(lambda: KDE(REALS), gap=0.1),
+    "kernels of a class": Case(lambda: KDE(REALS, context_space=CLASSES, points=100)),
+    "dequantized Gaussian": Case(lambda: Dequantized(Gaussian(dequantized_space(LEVELS)), LEVELS)),
+    "dequantized RNADE": Case(lambda: TrainedDequantized(NADE(dequantized_space(LEVELS), hidden=8), LEVELS)),
+}
+
+AUTOREGRESSIVE = {
+    "FVBN bits": Case(lambda: FVBN(BITS), training={"steps": 100, "learning_rate": 0.1}, gap=0.05),
+    "FVBN levels of a class": Case(lambda: FVBN(LEVELS, context_space=CLASSES, order=(2, 0, 1))),
+    "FVBN tokens": Case(lambda: FVBN(TOKENS), training={"steps": 100, "learning_rate": 0.1}, gap=0.05),
+    "NADE bits": Case(lambda: NADE(BITS, hidden=16), training={"steps": 200, "learning_rate": 0.05}, gap=0.05),
+    "NADE levels of a class": Case(lambda: NADE(LEVELS, hidden=8, context_space=CLASSES, order=(2, 0, 1))),
+    "NADE tokens": Case(lambda: NADE(TOKENS, hidden=8, activation="relu")),
+    "RNADE": Case(lambda: NADE(REALS, hidden=16), training={"steps": 300, "learning_rate": 0.02}, gap=0.1),
+    "RNADE of a class": Case(lambda: NADE(REALS, hidden=8, context_space=CLASSES)),
+}
+
+LATENT = {
+    "standard normal": Case(lambda: StandardNormal(2)),
+    "mixture prior": Case(lambda: MixturePrior(2, components=3)),
+    "VAE bits": Case(lambda: small_vae(BITS, 1), shake=0.1),  # codes so near the prior that many draws give p(x)
+    "VAE levels of a class": Case(lambda: small_vae(LEVELS, 4, CLASSES, latent=1), shake=0.1),
+    "VAE tokens, learned prior": Case(lambda: small_vae(TOKENS, 3, prior=MixturePrior(2, components=2)), shake=0.1),
+    "VAE reals": Case(lambda: VAE(REALS, latent=1)),
+    "VAE, importance-weighted, warmed up": Case(lambda: small_vae(BITS, 1, importance=3, warmup=10), shake=0.1),
+    "convolutional VAE": Case(
+        lambda: VAE(
+            Binary((1, 8, 8)),
+            latent=2,
+            encoder=ConvEncoder((1, 8, 8), 4, width=2, blocks=1, hidden=8),
+            decoder=ConvDecoder(2, (1, 8, 8), 1, width=2, blocks=1, hidden=8),
+        )
+    ),
+}
+
+DIFFUSION = {
+    "DDPM levels": Case(lambda: small_ddpm(LEVELS)),
+    "DDPM bits of a class": Case(lambda: small_ddpm(BITS, CLASSES)),
+    "DDPM reals": Case(lambda: small_ddpm(REALS)),
+    "DDIM": Case(lambda: small_ddpm(LEVELS, sampler=DDIM(3))),
+    "DDPM images": Case(lambda: DDPM(IMAGE, steps=3, network=UNet(1, width=8, multipliers=(1, 1)))),
+}
+
+ADVERSARIAL = {
+    "GAN levels": Case(lambda: small_gan(LEVELS)),
+    "GAN bits of a class": Case(lambda: small_gan(BITS, CLASSES, discriminator_steps=2)),
+    "GAN reals, penalised": Case(lambda: small_gan(REALS, gradient_penalty=1.0)),
+    "f-GAN reals": Case(lambda: small_gan(REALS, divergence=Pearson(), cost=MaximumLikelihood())),
+    "DCGAN": Case(
+        lambda: GAN(
+            IMAGE,
+            latent=2,
+            context_space=CLASSES,
+            generator=DCGANGenerator(2, IMAGE.shape, width=2, context=2),
+            discriminator=DCGANDiscriminator(IMAGE.shape, width=2, context=2),
+        )
+    ),
+}
+
+ENERGY = {
+    "RBM, persistent": Case(
+        lambda: RBM(BITS, hidden=6, chains=20),
+        sampling={"steps": 60},
+        training={"steps": 300, "learning_rate": 0.5, "schedule": "linear"},
+        gap=0.1,
+    ),
+    "RBM, contrastive divergence": Case(lambda: RBM(BITS, hidden=3, k=3, persistent=False), sampling={"steps": 60}),
+}
+
+CASES = DISTRIBUTIONS | AUTOREGRESSIVE | LATENT | DIFFUSION | ADVERSARIAL | ENERGY
+
+
+def fresh(name: str, seed: int = 0) -> Any:
+    """The model of a row in float64, as its constructor left it."""
+    with seeded(seed):
+        model: Any = CASES[name].make()
+    return model.double()
+
+
+@cache
+def _prepared(name: str) -> Any:
+    model = fresh(name)
+    if not isinstance(model, Trained):
+        return model.fit(toy_data(model, 200)).eval()
+    noise = Noise(1)
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            p += CASES[name].shake * noise.normal(p.shape, key, like=p)
+    return model.eval()
+
+
+def prepared(name: str) -> Any:
+    """The model of a row in float64, no term zero by accident: weights shaken, or fitted to a few toy events."""
+    return deepcopy(_prepared(name))
+
+
+# The toy law
+
+
+def toy_events(model: Model, n: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:
+    """n events of the toy law with their contexts, in the model's spaces."""
+    noise, space = Noise(seed).at("toy"), model.space
+    c = (noise.uniform((n,), "class") * 2).long()
+    u = noise.uniform((n, space.dimensions, 2), "cells", like=torch.zeros((), dtype=torch.float64))
+    shift = c if model.context_space is not None else torch.zeros_like(c)
+    if isinstance(space, Real):
+        cells = torch.special.ndtri(u[..., 0])
+        cells[:, 0] += shift
+        for i in range(1, space.dimensions):
+            cells[:, i] += SLOPE * cells[:, i - 1]
+        x = space.events(cells)
+    else:
+        cells = (u[..., 0] * space.n).long()
+        cells[:, 0] = (u[:, 0, 0] ** (2 + shift) * space.n).long()
+        for i in range(1, space.dimensions):
+            cells[:, i] = torch.where(u[:, i, 1] < REPEAT, cells[:, i - 1], cells[:, i])
+        x = space.events(cells)
+    return x, None if model.context_space is None else c
+
+
+def toy_log_prob(model: Model, x: Tensor, context: Tensor | None) -> Tensor:
+    """The exact log-probability of the toy law in nats, with shape (B,)."""
+    space, cells = model.space, model.space.cells(x)
+    shift = torch.zeros(len(x), dtype=torch.int64) if context is None else context
+    if isinstance(space, Real):
+        means = torch.cat([shift[:, None], SLOPE * cells[:, :-1]], 1)
+        normal = -0.5 * ((cells - means) ** 2 + math.log(2 * math.pi))
+        return normal.sum(1) - space.log_volume
+    power, first = 1 / (2.0 + shift), cells[:, 0].double()
+    log_p = (((first + 1) / space.n) ** power - (first / space.n) ** power).log()
+    repeats = (cells[:, 1:] == cells[:, :-1]).double()
+    return log_p + (REPEAT * repeats + (1 - REPEAT) / space.n).log().sum(1)
+
+
+def toy_data(model: Model, n: int) -> Dataset:
+    """A data set of n training events of the toy law."""
+    train, valid, test = (Events(*toy_events(model, k, seed)) for seed, k in enumerate((n, 20, 20)))
+    return Dataset("toy", model.space, train, valid, test, context_space=model.context_space)
