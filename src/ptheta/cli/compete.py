@@ -75,6 +75,7 @@ def _compare(
         samples=samples,
         seed=seed,
         resume=resume,
+        source=data,
         data_options=data_options,
         watch=watcher,
         say=lambda text: say(text, error=True),

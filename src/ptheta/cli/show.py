@@ -85,18 +85,7 @@ def _data(
         say(jsonlib.dumps({"data": listing}) if json else "\n".join(f"{k:<18} {v}" for k, v in listing.items()))
         return
     loaded = load(name, **({} if size is None else {"size": size}))
-    facts = {
-        "name": loaded.name,
-        "description": loaded.description,
-        "space": str(loaded.space),
-        "dimensions": loaded.space.dimensions,
-        "context": None if loaded.context_space is None else str(loaded.context_space),
-        "train": len(loaded.train),
-        "valid": len(loaded.valid),
-        "test": len(loaded.test),
-        "fingerprint": loaded.fingerprint,
-        "notes": list(loaded.notes),
-    }
+    facts = loaded.describe()
     if out is not None:
         from ptheta.report.pictures import picture
 

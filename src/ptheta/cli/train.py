@@ -55,6 +55,7 @@ def fit(words: Sequence[str]) -> None:
         out,
         settings=settings,
         options={n: chosen[n] for n in options},
+        source=chosen["data"],
         data_options=data_options,
         conditional=chosen["conditional"],
         resume=chosen["resume"],

@@ -125,8 +125,6 @@ def _events(run: "Run", data: str | None, split: str) -> "tuple[Dataset, Events]
     if split not in ("train", "valid", "test"):
         raise ValueError(f"--split should be train, valid or test, but it is {split!r}.")
     loaded = run.data() if data is None else load(data)
-    if run.model.context_space is None:
-        loaded = loaded.without_context()
     if loaded.space != run.model.space:
         raise ValueError(f"the run models events of {run.model.space}, but {loaded.name} holds {loaded.space}.")
     return loaded, getattr(loaded, split)

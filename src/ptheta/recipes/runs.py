@@ -80,11 +80,12 @@ class Run:
         """Loads the data set the run was fitted on, and refuses one that has changed since."""
         from ptheta.data import load
 
-        data = _matching(load(self.manifest.data, **self.manifest.data_options), self.model)
-        if data.fingerprint != self.manifest.fingerprint:
+        data = load(self.manifest.data, **self.manifest.data_options)
+        found = _matching(data, self.model).fingerprint
+        if found != self.manifest.fingerprint:
             raise ValueError(
                 f"the data set {self.manifest.data} has changed since this run was fitted: its fingerprint is "
-                f"{data.fingerprint}, the run's is {self.manifest.fingerprint}. Give --data to use it all the same."
+                f"{found}, the run's is {self.manifest.fingerprint}. Give --data to use it all the same."
             )
         return data
 
@@ -138,6 +139,7 @@ def fit_run(
     *,
     settings: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
+    source: str | None = None,
     data_options: dict[str, Any] | None = None,
     conditional: bool = False,
     resume: bool = False,
@@ -151,7 +153,8 @@ def fit_run(
         out: The run folder; one that is not empty is refused without ``resume``.
         settings: The recipe's dials, where they differ from its defaults.
         options: Fields of ``Training`` that override the recipe's.
-        data_options: What ``load`` was called with, to load the data again.
+        source: What ``load`` was called with, to load the data again; its name if None.
+        data_options: The options ``load`` was called with.
         conditional: Whether to model p(x | context) where the data has contexts.
         resume: Whether to go on from the folder's last checkpoint.
         watch: Wraps the iterator of training states, to draw bars and pictures.
@@ -170,7 +173,7 @@ def fit_run(
         raise ValueError(f"{name} is fitted in closed form and has no training option {extra[0]}.")
     chosen = merged_training(recipe, options) if trained else recipe.training
     manifest = _manifest(data, model=name, settings=_plain(settings), training=_plain(chosen), seed=seed).model_copy(
-        update={"data_options": _plain(data_options or {})}
+        update={"data": _lasting(source or data.name), "data_options": _plain(data_options or {})}
     )
     _open_folder(out, manifest, resume)
     if isinstance(model, Trained):
@@ -314,6 +317,13 @@ def _assign_buffers(module: nn.Module, tensors: dict[str, torch.Tensor]) -> None
 
 def _matching(data: Dataset, model: Model) -> Dataset:
     return data.without_context() if model.context_space is None else data
+
+
+def _lasting(source: str) -> str:
+    """A path that holds from any folder; names stay."""
+    from ptheta.data import NAMES
+
+    return source if source in NAMES or not Path(source).exists() else str(Path(source).resolve())
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

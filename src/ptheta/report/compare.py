@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast, final, runtime_checkable
 
@@ -23,7 +24,7 @@ from ptheta.metrics import Likelihood, MetricResult, SampleEvaluator, likelihood
 from ptheta.model import Model, Trained
 from ptheta.noise import Noise
 from ptheta.recipes import RECIPES, find_recipe
-from ptheta.recipes.runs import Watch, fit_run
+from ptheta.recipes.runs import Run, Watch, fit_run
 from ptheta.report.pictures import picture
 from ptheta.taxonomy import Leaf, leaves
 
@@ -157,6 +158,7 @@ def compare(
     samples: int = 1000,
     seed: int = 0,
     resume: bool = False,
+    source: str | None = None,
     data_options: dict[str, Any] | None = None,
     watch: Callable[[str, Path], Watch] | None = None,
     say: Callable[[str], None] = lambda text: None,
@@ -171,7 +173,8 @@ def compare(
         samples: How many samples each model draws for the sample metrics.
         seed: Names every draw.
         resume: Whether to go on in a folder that holds some of the runs already.
-        data_options: What ``load`` was called with.
+        source: What ``load`` was called with; the data's name if None.
+        data_options: The options ``load`` was called with.
         watch: Makes the watcher of a run, from the model's name and the run folder.
         say: Told what happens, a line at a time.
 
@@ -190,13 +193,15 @@ def compare(
     result.real = picture(data.test.x[:100], data.space)
     evaluator = SampleEvaluator(data, n=samples, seed=seed)
     result.n_samples = evaluator.n
+    options = {"minutes": minutes, "seed": seed}
+    fit_one = partial(fit_run, options=options, source=source, data_options=data_options, resume=resume)
     titles = {leaf.name: leaf.title for _, leaf in leaves()}
     for i, name in enumerate(names):
         contender = Contender(name, titles[name], str(out / "runs" / name))
         result.contenders.append(contender)
         say(f"[{i + 1}/{len(names)}] {name}: {contender.title}")
         try:
-            model = _fit(contender, data, minutes, seed, resume, data_options, watch)
+            model = _fit(contender, data, fit_one, watch)
             _score(contender, model, data, test, samples, seed, evaluator)
             say(f"        {contender.likelihood}")
         except Exception as error:
@@ -211,22 +216,12 @@ def compare(
 def _fit(
     contender: Contender,
     data: Dataset,
-    minutes: float,
-    seed: int,
-    resume: bool,
-    data_options: dict[str, Any] | None,
+    fit_one: Callable[..., Run],
     watch: Callable[[str, Path], Watch] | None,
 ) -> Model:
     folder = Path(contender.run)
-    run = fit_run(
-        contender.name,
-        data,
-        folder,
-        options={"minutes": minutes, "seed": seed},
-        data_options=data_options,
-        resume=resume,
-        watch=watch(contender.name, folder) if watch else None,
-    )
+    watcher = watch(contender.name, folder) if watch else None
+    run = fit_one(contender.name, data, folder, watch=watcher)
     contender.fit_seconds = run.record["seconds"]
     contender.parameters = _parameters(run.model)
     log = folder / "metrics.jsonl"
