@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from ptheta.distributions.heads import BernoulliHead, GaussianMixtureHead
 from ptheta.latent import VAE, MixturePrior, StandardNormal
+from ptheta.nn.convolutional import ConvEncoder
 from ptheta.nn.mlp import MLP
 from ptheta.noise import Noise, seeded
+from ptheta.recipes.latent import vae
 from ptheta.spaces import Binary, Classes, Levels, Real, Space, Symbols
+from ptheta.training import Training
 
 GRID = torch.linspace(-12, 12, 241, dtype=torch.float64)
 STEP = float(GRID[1] - GRID[0])
@@ -33,7 +36,7 @@ class Affine(nn.Module):
         return x @ self.weight.T + self.bias
 
 
-def linear_gaussian(prior: nn.Module | None = None, *, tilt: float = 0.0) -> tuple[VAE, Callable[[Tensor], Tensor]]:
+def linear_gaussian(prior: MixturePrior | None = None, *, tilt: float = 0.0) -> tuple[VAE, Callable[[Tensor], Tensor]]:
     """The model with the exact posterior (shifted by ``tilt``), and its exact log-density in raw units."""
     torch.manual_seed(0)
     d, latent, s = 5, 2, 0.7
@@ -296,7 +299,9 @@ def test_classes_are_told_apart() -> None:
     context = torch.arange(400) % 2
     x = context[:, None].expand(400, 4).to(torch.uint8)
     model.fit(_events(model.space, x, context), steps=60, learning_rate=1e-2)
-    assert bool((model.sample(2, torch.tensor([0, 1]), noise=Noise(0)).float().mean(1) == torch.tensor([0.0, 1.0])).all())
+    assert bool(
+        (model.sample(2, torch.tensor([0, 1]), noise=Noise(0)).float().mean(1) == torch.tensor([0.0, 1.0])).all()
+    )
 
 
 def _events(space: Space, x: Tensor, context: Tensor) -> object:
@@ -377,3 +382,35 @@ def test_heads_are_chosen_by_the_space() -> None:
     assert VAE(Binary((3,)), latent=1).head == BernoulliHead()
     head = VAE(Real((3,)), latent=1).head
     assert isinstance(head, GaussianMixtureHead) and head.components == 1
+
+
+# The recipe
+
+
+@pytest.mark.parametrize(
+    ("space", "network"),
+    [
+        (Binary((6,)), MLP),
+        (Binary((1, 28, 28)), MLP),
+        (Levels((1, 8, 8), 17), ConvEncoder),
+        (Levels((3, 9, 12), 256), ConvEncoder),
+        (Levels((5,), 3), MLP),
+        (Symbols((1, 8, 8), 4), MLP),
+        (Real((3,)), MLP),
+    ],
+    ids=str,
+)
+def test_recipe_builds_for_every_space(space: Space, network: type) -> None:
+    recipe = vae(space, Classes(3))
+    model = recipe.model
+    assert isinstance(model, VAE) and isinstance(model.encoder, network)
+    context = torch.tensor([0, 2])
+    x = model.sample(2, context, noise=Noise(0))
+    assert bool(model.loss(x, context, Noise(0)).isfinite().all())
+    Training.of(**recipe.training)
+
+
+def test_recipe_refuses_to_convolve_vectors() -> None:
+    with pytest.raises(ValueError, match="convolutional networks need images"):
+        vae(Binary((6,)), network="conv")
+    assert isinstance(vae(Binary((1, 28, 28)), network="conv").model, VAE)
