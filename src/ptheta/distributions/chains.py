@@ -9,10 +9,11 @@ order matters then.
 Rows that few events reach back off to the row with one parent less, the farthest forgotten, down to no parent and at
 last to the uniform distribution,
 
-    p_k(x | s_1 ... s_k) = (count + b p_{k-1}(x | s_1 ... s_{k-1})) / (total + b)
+    p_k(x | s_1 ... s_k) = (count + b K p_{k-1}(x | s_1 ... s_{k-1})) / (total + b K)
 
-so b is how many events the shorter memory is worth. A chain costs one look-up per variable to score and to sample; an
-AR-k table costs K^(k+1) numbers per variable to store, which is what networks avoid.
+so b K is how many events the shorter memory is worth: b for each of the K values, as pseudo-counts are. A chain costs
+one look-up per variable to score and to sample; an AR-k table costs K^(k+1) numbers per variable to store, which is
+what networks avoid.
 
 References:
     The Performance of Universal Encoding (Krichevsky & Trofimov, 1981) https://doi.org/10.1109/TIT.1981.1056331
@@ -105,7 +106,7 @@ class ARTable(ClosedForm):
             ``prefix_neighbours`` and ``causal_neighbours``.
         context_space: Classes or None.
         order: The variables in an order in which parents come first; None for 0, 1, 2, ...
-        backoff: How many events the row with one parent less is worth.
+        backoff: How many events per value the row with one parent less is worth.
 
     Example:
         >>> from ptheta.spaces import Binary
@@ -133,7 +134,7 @@ class ARTable(ClosedForm):
         states = self.values ** parents.shape[1]
         check_size("ARTable", space, self.classes * d * states * self.values, "Use fewer neighbours or fewer levels.")
         if backoff <= 0:
-            raise ValueError(f"backoff should be a positive number of events, not {backoff}.")
+            raise ValueError(f"backoff should be a positive number of events per value, not {backoff}.")
         self.backoff = float(backoff)
         uniform = torch.zeros(self.classes, d, states, self.values, dtype=torch.float64)
         self.register_buffer("log_p", uniform.log_softmax(-1))
@@ -146,7 +147,7 @@ class ARTable(ClosedForm):
 
     def estimate(self, train: Events, valid: Events | None, seed: int) -> None:
         counts = count_states(train, self.parents, self.values, self.classes)
-        self.log_p = _backed_off(counts, (self.parents >= 0).sum(1), self.backoff)
+        self.log_p = _backed_off(counts, (self.parents >= 0).sum(1), self.backoff * self.values)
 
     def score_cells(self, cells: Tensor, classes: Tensor) -> Tensor:
         return score_table(self.log_p, self.parents, cells, classes)

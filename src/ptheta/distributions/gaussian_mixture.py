@@ -5,12 +5,16 @@
 EM is ``ptheta.distributions.mixtures.Mixture``; here are its components. The E step whitens all events under all
 components by one matrix product, n M D^2 (n M D if diagonal), and the M step needs the second moments, as much again.
 
-The likelihood of a mixture of Gaussians has no maximum: a component on a single event can grow without bound. ``floor``
-is added to the variances, and bounds it. A trace of EM can therefore fall, a little, where the floor binds.
+The likelihood of a mixture of Gaussians has no maximum: a component on a single event can shrink without end. So each
+covariance is drawn towards a broad one, S0 = diag(variances of the training events) / M^(2/D), as if a more events with
+that spread had been seen (a is ``smoothing``): cov_m = (sum r (x - mean)(x - mean)^T + a S0) / (sum r + a). This is EM
+for the likelihood times the prior exp(-a/2 (log |cov| + tr cov^-1 S0)), and that product has a maximum.
 
 References:
     Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird & Rubin, 1977)
     https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
+    Bayesian Regularization for Normal Mixture Estimation and Model-Based Clustering (Fraley & Raftery, 2007)
+    https://doi.org/10.1007/s00357-007-0004-5
 """
 
 from typing import final
@@ -21,10 +25,13 @@ from torch import Tensor
 from ptheta.distributions.heads import inverse_cdf
 from ptheta.distributions.mixtures import Mixture, Parameters
 from ptheta.distributions.simple import Covariance, check_covariance, gaussian_factor, gaussian_log_prob
+from ptheta.distributions.tables import check_smoothing
 from ptheta.noise import Noise
 from ptheta.spaces import Real, Space, require
 
 __all__ = ["GaussianMixture"]
+
+FLOOR = 1e-6  # the least variance of a standardised variable: constant ones do no harm
 
 
 @final
@@ -39,8 +46,7 @@ class GaussianMixture(Mixture):
         restarts: How many starts are made.
         iterations: The most rounds of each.
         tolerance: A start ends when a round gains less than this, in nats per event.
-        floor: Added to the variances of standardised variables: without it a component can shrink onto one event, where
-            the likelihood has no upper bound.
+        smoothing: How many events the broad covariance is worth in each component; None for D + 2.
 
     Example:
         >>> x = torch.tensor([-1.1, -1.0, -0.9, 0.9, 1.0, 1.1]).repeat(10)[:, None]
@@ -63,12 +69,12 @@ class GaussianMixture(Mixture):
         restarts: int = 3,
         iterations: int = 200,
         tolerance: float = 1e-3,
-        floor: float = 1e-3,
+        smoothing: float | None = None,
     ) -> None:
         super().__init__(space, context_space, components, restarts, iterations, tolerance)
         require(space, Real, who="GaussianMixture")
-        self.covariance, self.floor = check_covariance(covariance), floor
-        d = space.dimensions
+        self.covariance, d = check_covariance(covariance), space.dimensions
+        self.smoothing = check_smoothing(d + 2 if smoothing is None else smoothing)
         unit = torch.eye(d, dtype=torch.float64) if covariance == "full" else torch.ones(d, dtype=torch.float64)
         self.register_buffer("mean", torch.zeros(self.classes, components, d, dtype=torch.float64))
         self.register_buffer("factor", unit.repeat(self.classes, components, *(1,) * unit.ndim))
@@ -101,16 +107,27 @@ class GaussianMixture(Mixture):
         return r.T @ features, (weighted.T @ features).view(self.components, -1, features.shape[1])
 
     def maximise(self, mass: Tensor, sums: Parameters) -> Parameters:
-        first, second = sums
-        mean = first / mass[:, None]
+        (first, second), a = sums, self.smoothing
+        mean, broad = first / mass[:, None], self._broad(mass, sums)
         if self.covariance == "diagonal":
-            spread = (second / mass[:, None] - mean.square()).clamp(min=0)
-        else:
-            spread = second / mass[:, None, None] - mean[:, :, None] * mean[:, None, :]
-        return mean, gaussian_factor(spread, self.floor, self.covariance)
+            centred = (second - first * mean).clamp(min=0)
+            return mean, gaussian_factor((centred + a * broad) / (mass[:, None] + a), 0.0, "diagonal")
+        centred = second - first[:, :, None] * mean[:, None, :]
+        return mean, gaussian_factor((centred + a * broad.diag()) / (mass[:, None, None] + a), 0.0, "full")
 
-    def log_prior(self, parameters: Parameters) -> float:
-        return 0.0
+    def log_prior(self, parameters: Parameters, mass: Tensor, sums: Parameters) -> float:
+        factor, broad = parameters[1], self._broad(mass, sums)
+        if self.covariance == "diagonal":
+            return -0.5 * self.smoothing * float((2 * factor.log() + broad / factor.square()).sum())
+        inverse = torch.linalg.solve_triangular(factor, broad.sqrt().diag().expand_as(factor), upper=False)
+        log_det = 2 * factor.diagonal(dim1=1, dim2=2).log().sum()
+        return -0.5 * self.smoothing * float(log_det + inverse.square().sum())
+
+    def _broad(self, mass: Tensor, sums: Parameters) -> Tensor:
+        """The diagonal S0, with shape (D,): the sums over components are those over all events."""
+        first, second = (s.sum(0) / mass.sum() for s in sums)
+        square = second if self.covariance == "diagonal" else second.diagonal()
+        return (square - first.square()).clamp(min=FLOOR) / self.components ** (2 / max(self.space.dimensions, 1))
 
     def draw_cells(self, classes: Tensor, noise: Noise) -> Tensor:
         m = inverse_cdf(self.log_weight[classes], noise.uniform((len(classes),), "component", like=self.mean))

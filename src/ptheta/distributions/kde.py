@@ -27,9 +27,10 @@ from ptheta.spaces import Real, Space, require
 
 __all__ = ["KDE"]
 
-DISTANCES = 2**22  # the most distances in one chunk
-CHOOSING = 2000  # the most events that choose the bandwidth
+DISTANCES = 2**18  # the most distances in one chunk
+CHOOSING = 1000  # the most events that choose the bandwidth
 GRID = 13  # bandwidths tried in each of two rounds
+TINY = -700.0  # exponents below would leave the normal numbers, where arithmetic is slow
 
 
 @final
@@ -116,13 +117,17 @@ def _log_densities(cells: Tensor, kernels: Tensor, widths: Tensor, own: Tensor |
     Where ``own`` (B,) is given, it is the index of each row's own kernel, which is left out.
     """
     (n, d), out = kernels.shape, []
-    norms = kernels.square().sum(1)
+    norms, transposed = kernels.square().sum(1), kernels.T
     for rows in slices(len(cells), max(1, DISTANCES // n)):
         x = cells[rows]
-        distance = (x.square().sum(1, keepdim=True) + norms - 2 * (x @ kernels.T)).clamp_(min=0)  # (B, N)
+        distance = torch.addmm(norms, x, transposed, alpha=-2)  # (B, N), but for |x|^2
         if own is not None:
             distance.scatter_(1, own[rows, None], torch.inf)
-        out.append(torch.stack([torch.logsumexp(distance * (-0.5 / h**2), 1) for h in widths], 1))
+        nearest = distance.amin(1, keepdim=True)
+        distance -= nearest
+        sums = torch.stack([(distance * (-0.5 / h**2)).clamp_(min=TINY).exp_().sum(1) for h in widths.tolist()], 1)
+        square = (nearest + x.square().sum(1, keepdim=True)).clamp_(min=0)
+        out.append(sums.log() - 0.5 * square / widths.square())
     count = n - (own is not None)
     total = torch.cat(out) if out else cells.new_zeros(0, len(widths))
     return total - d * widths.log() - 0.5 * d * math.log(2 * math.pi) - math.log(count)

@@ -39,6 +39,7 @@ __all__ = ["Mixture", "ProductMixture"]
 
 CHUNK = 2**22  # the most numbers in one chunk of events
 SEEDS = 10_000  # the most events among which first centres are sought
+INDICATORS = 2**16  # the most values of all variables together
 TINY = 1e-30
 
 Parameters = tuple[Tensor, ...]
@@ -103,7 +104,7 @@ class Mixture(ClosedForm):
         """The M step: the components from those sums and the total responsibilities (M,)."""
 
     @abstractmethod
-    def log_prior(self, parameters: Parameters) -> float:
+    def log_prior(self, parameters: Parameters, mass: Tensor, sums: Parameters) -> float:
         """What smoothing adds to the log-likelihood; zero for maximum likelihood."""
 
     @final
@@ -165,7 +166,7 @@ class Mixture(ClosedForm):
             total, mass = total + float(log_p.sum()), mass + r.sum(0)
             new = self.statistics(features, r)
             sums = tuple(a + b for a, b in zip(sums, new, strict=True)) if sums else new
-        return (total + self.log_prior(parameters)) / len(cells), mass, sums
+        return (total + self.log_prior(parameters, mass, sums)) / len(cells), mass, sums
 
     def _m_step(self, mass: Tensor, sums: Parameters) -> tuple[Tensor, Parameters]:
         mass = mass + TINY
@@ -222,6 +223,12 @@ class ProductMixture(Mixture):
     ) -> None:
         super().__init__(space, context_space, components, restarts, iterations, tolerance)
         self.values = categories(space, "ProductMixture")
+        if space.dimensions * self.values > INDICATORS:
+            raise ValueError(
+                f"ProductMixture keeps a number per value of each variable and component, and {space} has "
+                f"{space.dimensions * self.values:,} values, more than {INDICATORS:,}. Use fewer levels, or the "
+                "dequantised GaussianMixture."
+            )
         self.smoothing = check_smoothing(smoothing)
         uniform = torch.zeros(self.classes, components, space.dimensions, self.values, dtype=torch.float64)
         self.register_buffer("log_p", uniform.log_softmax(-1))
@@ -257,7 +264,7 @@ class ProductMixture(Mixture):
         counts = torch.cat([first, above], 2) + max(self.smoothing, TINY)
         return ((counts / counts.sum(2, keepdim=True)).clamp(min=TINY).log(),)
 
-    def log_prior(self, parameters: Parameters) -> float:
+    def log_prior(self, parameters: Parameters, mass: Tensor, sums: Parameters) -> float:
         return self.smoothing * float(parameters[0].sum())
 
     def draw_cells(self, classes: Tensor, noise: Noise) -> Tensor:

@@ -208,7 +208,7 @@ def gaussian_factor(spread: Tensor, floor: float, covariance: Covariance) -> Ten
     if bool(failed.any()):
         raise ValueError(
             "a covariance is singular: some variables are exact functions of others, or there are fewer events than "
-            "variables. Use a larger floor, or covariance='diagonal'."
+            "variables. Use more floor or smoothing, or covariance='diagonal'."
         )
     return factor
 

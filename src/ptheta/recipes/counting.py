@@ -94,7 +94,7 @@ def ar_table(
             images, 4 bits elsewhere, fewer where variables take more values.
         neighbours: Those just before in raster order ("prefix") or the nearest pixels before ("causal"); None for
             causal on images.
-        backoff: How many events the row with one parent less is worth.
+        backoff: How many events per value the row with one parent less is worth.
 
     Returns:
         An ``ARTable``.
