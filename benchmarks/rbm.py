@@ -35,8 +35,8 @@ def fitted(data: Dataset, **dials: Any) -> tuple[RBM, float]:
     """Fits the recipe with the given dials; returns the machine and the CPU seconds."""
     with seeded(SEED):
         recipe = rbm(data.space, **dials)
-    _, seconds = timed(lambda: recipe.model.fit(data, seed=SEED, validate_every=10**9, **recipe.training))
-    return recipe.model, seconds
+    model, seconds = timed(lambda: recipe.model.fit(data, seed=SEED, validate_every=10**9, **recipe.training))
+    return model, seconds
 
 
 @torch.no_grad()
@@ -107,7 +107,7 @@ def picture(data: Dataset, path: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measures everything, prints it and writes it down."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="RBMs on binarized MNIST.")
     parser.add_argument("--picture", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -116,7 +116,7 @@ def main() -> None:
     results: dict[str, Any] = {"seed": SEED, "data": "binarized-mnist"}
     for name, persistent in (("pcd-1, 20 hidden", True), ("cd-1, 20 hidden", False)):
         model, seconds = fitted(data, hidden=20, persistent=persistent)
-        row = exact(model, data) | {"train_seconds": seconds}
+        row: dict[str, Any] = {**exact(model, data), "train_seconds": seconds}
         row["annealing"] = [annealed(model, row["log_z"], t) for t in (1000, 5000)] if persistent else []
         results[name] = row
         print(name, json.dumps(row))
