@@ -17,7 +17,8 @@ from typing import Any, final
 
 import torch
 
-from ptheta import DDIM, DDPM, Ancestral, Noise, likelihood, load
+from ptheta import Noise, likelihood, load
+from ptheta.diffusion import DDIM, DDPM, Ancestral
 from ptheta.metrics.features import features
 from ptheta.metrics.frechet import frechet_distance
 from ptheta.recipes.runs import fit_run

@@ -17,6 +17,8 @@ from ptheta.diffusion import DDIM, DDPM, Ancestral, CosineSchedule, LinearSchedu
 from ptheta.diffusion import ddpm as module
 from ptheta.diffusion.decoders import log_cell_mass
 from ptheta.nn.denoiser import ResidualMLP
+from ptheta.recipes import find_recipe
+from ptheta.training import Training
 
 F64 = torch.float64
 
@@ -396,6 +398,22 @@ def test_what_does_not_fit_is_refused():
         DDPM(Binary((3,)), steps=1)
     with pytest.raises(ValueError, match="the model needs a context"):
         DDPM(Binary((3,)), steps=4, context_space=Classes(2)).sample(2)
+
+
+@pytest.mark.parametrize(
+    ("space", "context_space", "dials"),
+    [
+        (Levels((1, 8, 8), 17), Classes(10), {}),
+        (Levels((3, 20, 17), 256), None, {"width": 16, "noise_schedule": "cosine"}),
+        (Binary((5,)), Classes(2), {"sampling_steps": 0, "diffusion_steps": 4}),
+        (Real((2,)), None, {"width": 32}),
+    ],
+)
+def test_the_recipe_fits_any_space_of_numbers(space, context_space, dials):
+    recipe = find_recipe("ddpm")(space, context_space, **dials)
+    context = None if context_space is None else torch.zeros(3, dtype=torch.int64)
+    recipe.model.check(recipe.model.sample(3, context, noise=Noise(0)), context)
+    Training.of(**recipe.training)
 
 
 def test_training_finds_what_the_variables_share():
