@@ -117,7 +117,7 @@ def test_the_number_of_parameters_is_that_of_the_lectures():
 def test_wrong_calls_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match="FVBN models events of Binary or Levels or Symbols spaces, but the space is"):
         FVBN(Real((2,)))
-    with pytest.raises(ValueError, match="order should be a permutation of 0, ..., 2"):
+    with pytest.raises(ValueError, match=r"order should be a permutation of 0, \.\.\., 2"):
         FVBN(Binary((3,)), order=[0, 0, 1])
     with pytest.raises(ValueError, match="needs a context"):
         FVBN(Binary((3,)), context_space=Classes(2)).sample(2)

@@ -217,7 +217,7 @@ def test_the_number_of_parameters_is_that_of_the_lectures():
 
 
 def test_wrong_calls_are_refused_in_a_sentence():
-    with pytest.raises(ValueError, match="order should be a permutation of 0, ..., 2"):
+    with pytest.raises(ValueError, match=r"order should be a permutation of 0, \.\.\., 2"):
         NADE(Binary((3,)), order=[0, 1])
     with pytest.raises(ValueError, match="built without context_space"):
         NADE(Binary((3,)), hidden=2).sample(2, torch.zeros(2, dtype=torch.int64))

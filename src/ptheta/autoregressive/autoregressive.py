@@ -28,6 +28,7 @@ from ptheta.spaces import Levels, Space, Symbols
 
 __all__ = ["Autoregressive"]
 
+THERMOMETER = 32  # up to so many levels, the network sees one bit per threshold
 CHUNK = 100  # events drawn together: larger ones leave the processor's cache
 
 
@@ -88,15 +89,20 @@ class Autoregressive(LossModel):
     @property
     def features(self) -> int:
         """How many numbers the network sees of one variable."""
-        return self.space.n if isinstance(self.space, Symbols) else 1
+        if isinstance(self.space, Symbols):
+            return self.space.n
+        return self.space.n - 1 if isinstance(self.space, Levels) and self.space.n <= THERMOMETER else 1
 
     @final
     def look(self, cells: Tensor, dtype: torch.dtype) -> Tensor:
         """What the network sees of cells with shape (...), with shape (..., features)."""
         if isinstance(self.space, Symbols):
             return F.one_hot(cells, self.space.n).to(dtype)
-        y = cells.to(dtype)
-        return (self.space.embed(y, dtype) if isinstance(self.space, Levels) else y)[..., None]
+        if not isinstance(self.space, Levels):
+            return cells.to(dtype)[..., None]
+        if self.space.n <= THERMOMETER:
+            return (cells[..., None] > torch.arange(self.space.n - 1, device=cells.device)).to(dtype)
+        return self.space.embed(cells, dtype)[..., None]
 
     @final
     def condition(self, context: Tensor | None) -> Tensor | None:

@@ -49,7 +49,7 @@ class FVBN(Autoregressive):
         >>> from ptheta import Binary, Noise
         >>> model = FVBN(Binary((4,)))
         >>> x = model.sample(3, noise=Noise(0))
-        >>> round(float(model.log_prob(x).exp()[0]), 4)  # untrained, all 2^4 events are equally likely
+        >>> round(model.log_prob(x).exp()[0].item(), 4)  # untrained, all 2^4 events are equally likely
         0.0625
     """
 

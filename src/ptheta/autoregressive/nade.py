@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ptheta.autoregressive.autoregressive import Autoregressive
-from ptheta.distributions.heads import Head
+from ptheta.distributions.heads import BernoulliHead, Head
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
 
@@ -101,11 +101,18 @@ class NADE(Autoregressive):
     def draw(self, uniforms: Tensor, context: Tensor | None = None) -> Tensor:
         a, bias = self._start(len(uniforms), context)
         a, h, cells = a.clone(), torch.empty_like(a), []
+        bits = isinstance(self.space, Binary) and isinstance(self.head, BernoulliHead)
         steps = zip(self.weight, self.output_weight.mT, bias.unbind(-2), uniforms.unbind(1), strict=True)
         for i, (weight, output_weight, b, u) in enumerate(steps):
             activate(torch.mul(a, self.scale[i], out=h) if self.is_scaled else a, self.activation, out=h)
-            cells.append(self.head.sample(torch.addmm(b, h, output_weight), u))
-            a.addmm_(self.look(cells[-1], a.dtype), weight)
+            params = torch.addmm(b, h, output_weight)
+            if bits:  # the head's own draw, without the way through bytes and back, which costs as much as the network
+                y = (u < params.sigmoid_()).to(a.dtype)
+                cells.append(y[:, 0])
+            else:
+                cells.append(self.head.sample(params, u))
+                y = self.look(cells[-1], a.dtype)
+            a.addmm_(y, weight)
         return torch.stack(cells, 1)
 
     def _start(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,71 @@
+"""Known-good autoregressive models."""
+
+from typing import TYPE_CHECKING, Literal
+
+from ptheta.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ptheta.spaces import Space
+
+__all__ = ["fvbn", "nade"]
+
+_LARGE = 700  # variables from which on events are taken to be pictures by the ten thousand
+_COMMON = {"schedule": "cosine", "batch_size": 50}
+
+
+def fvbn(space: "Space", context_space: "Space | None" = None) -> Recipe:
+    """A fully visible belief net: one logistic regression per variable. Its L2 penalty is the training's weight_decay.
+
+    Args:
+        space: What one event is: bits, levels or symbols.
+        context_space: What one context is, or None.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.autoregressive import FVBN
+
+    model = FVBN(space, context_space=context_space)
+    if space.dimensions >= _LARGE:
+        return Recipe(model, {**_COMMON, "epochs": 25, "batch_size": 100, "learning_rate": 1e-3})
+    decay = 3e-4 if space.kind == "binary" else 1e-2
+    return Recipe(model, {**_COMMON, "epochs": 60, "learning_rate": 1e-2, "weight_decay": decay})
+
+
+def nade(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    hidden: int | None = None,
+    activation: Literal["sigmoid", "relu"] | None = None,
+    components: int = 10,
+) -> Recipe:
+    """A neural autoregressive distribution estimator; on reals RNADE, with a mixture of Gaussians per variable.
+
+    Args:
+        space: What one event is: bits, levels, symbols or reals.
+        context_space: What one context is, or None.
+        hidden: The number of hidden units. By default 500 on large pictures, 50 on reals, 300 on levels and symbols,
+            else 200.
+        activation: The hidden units' nonlinearity. By default relu on reals, else sigmoid.
+        components: The components of the mixtures on reals and on more than 32 levels.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.autoregressive import NADE
+    from ptheta.distributions.heads import GaussianMixtureHead, default_head
+
+    is_real = space.kind == "real"
+    head = GaussianMixtureHead(components, min_log_scale=-3.0) if is_real else default_head(space, components)
+    if is_real:
+        width, training = 50, {"epochs": 100, "learning_rate": 2e-2, "weight_decay": 3e-3, "clip": 1.0}
+    elif space.dimensions >= _LARGE:
+        width, training = 500, {"epochs": 20, "batch_size": 100, "learning_rate": 3e-3}
+    elif space.kind == "binary":
+        width, training = 200, {"epochs": 60, "learning_rate": 5e-3, "weight_decay": 3e-4}
+    else:
+        width, training = 300, {"epochs": 30, "learning_rate": 3e-3, "weight_decay": 1e-3}
+    activation = activation or ("relu" if is_real else "sigmoid")
+    model = NADE(space, hidden=hidden or width, context_space=context_space, head=head, activation=activation)
+    return Recipe(model, {**_COMMON, **training})
