@@ -86,6 +86,7 @@ class MixturePrior(LossModel):
         """The log-density in nats of points with shape (B, latent), with shape (B,)."""
         _check_shape(self, x, context)
         with torch.autocast(x.device.type, enabled=False):  # the squares below cancel, and would not in bfloat16
+            x = x.to(self.means.dtype)
             precision = (-2 * self.log_scales).exp()  # (K, latent)
             square = x.square() @ precision.T - 2 * x @ (precision * self.means).T
             square = square + (precision * self.means.square()).sum(1)  # (B, K)
