@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast, final, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ptheta.data.dataset import Dataset, Events
 from ptheta.metrics import Likelihood, MetricResult, SampleEvaluator, likelihood
@@ -31,6 +31,7 @@ from ptheta.taxonomy import Leaf, leaves
 __all__ = ["Comparison", "Contender", "compare", "default_models"]
 
 MAX_TEST = 2000  # events every model scores: the first ones of the test split
+PICTURED, PLOTTED = 36, 1000  # images in a grid, events in a plot
 
 
 @runtime_checkable
@@ -190,7 +191,7 @@ def compare(
     started = time.perf_counter()
     test = data.test[:MAX_TEST]
     result = Comparison(data, minutes, seed, len(test), samples, left_out=left_out)
-    result.real = picture(data.test.x[:100], data.space)
+    result.real = _drawn(data.test.x, data)
     evaluator = SampleEvaluator(data, n=samples, seed=seed)
     result.n_samples = evaluator.n
     options = {"minutes": minutes, "seed": seed}
@@ -237,8 +238,13 @@ def _score(
     started = time.perf_counter()
     x = model.sample(samples, noise=Noise(seed).at("sample"))
     contender.sample_seconds = (time.perf_counter() - started) / samples
-    contender.picture = picture(x[:100], data.space)
+    contender.picture = _drawn(x, data)
     contender.metrics = list(evaluator(x).metrics)
+
+
+def _drawn(x: Tensor, data: Dataset) -> bytes:
+    names = data.class_names if data.context_space is None else ()
+    return picture(x[: PICTURED if data.space.is_image else PLOTTED], data.space, names=names)
 
 
 def _parameters(model: Model) -> int:
