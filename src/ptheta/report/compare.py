@@ -99,6 +99,7 @@ class Comparison:
         n_samples: How many samples each model drew.
         contenders: The models, in the order of the family tree.
         left_out: Models that do not fit, and why.
+        remarks: What could not be measured, and why.
         seconds: How long it all took.
         real: A picture of real test events.
     """
@@ -110,6 +111,7 @@ class Comparison:
     n_samples: int
     contenders: list[Contender] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     seconds: float = 0.0
     real: bytes = b""
 
@@ -128,6 +130,7 @@ class Comparison:
             "versions": {"torch": torch.__version__, "python": platform.python_version()},
             "models": [c.to_json() for c in self.contenders],
             "left_out": self.left_out,
+            "remarks": self.remarks,
         }
 
 
@@ -192,8 +195,12 @@ def compare(
     test = data.test[:MAX_TEST]
     result = Comparison(data, minutes, seed, len(test), samples, left_out=left_out)
     result.real = _drawn(data.test.x, data)
-    evaluator = SampleEvaluator(data, n=samples, seed=seed)
-    result.n_samples = evaluator.n
+    evaluator = None
+    try:
+        evaluator = SampleEvaluator(data, n=samples, seed=seed)
+        result.n_samples = evaluator.n
+    except ValueError as error:  # too few events to compare samples with
+        result.remarks.append(str(error))
     options = {"minutes": minutes, "seed": seed}
     fit_one = partial(fit_run, options=options, source=source, data_options=data_options, resume=resume)
     titles = {leaf.name: leaf.title for _, leaf in leaves()}
@@ -232,14 +239,20 @@ def _fit(
 
 
 def _score(
-    contender: Contender, model: Model, data: Dataset, test: Events, samples: int, seed: int, evaluator: SampleEvaluator
+    contender: Contender,
+    model: Model,
+    data: Dataset,
+    test: Events,
+    samples: int,
+    seed: int,
+    evaluator: SampleEvaluator | None,
 ) -> None:
     contender.likelihood = likelihood(model, test, noise=Noise(seed))
     started = time.perf_counter()
     x = model.sample(samples, noise=Noise(seed).at("sample"))
     contender.sample_seconds = (time.perf_counter() - started) / samples
     contender.picture = _drawn(x, data)
-    contender.metrics = list(evaluator(x).metrics)
+    contender.metrics = list(evaluator(x).metrics) if evaluator else []
 
 
 def _drawn(x: Tensor, data: Dataset) -> bytes:

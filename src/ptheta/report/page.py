@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
@@ -44,6 +45,7 @@ def page(result: Comparison) -> str:
         scored=scored,
         unscored=[c for c in done if c not in scored],
         sampled=sorted((c for c in done if c.metrics), key=lambda c: c.metrics[0].value),
+        pictured=sorted(done, key=lambda c: c.metrics[0].value if c.metrics else 0.0),
         metric_names=names,
         metric={(c.name, m.name): m for c in done for m in c.metrics},
         reference={m.name: m for m in first},
@@ -59,8 +61,8 @@ def page(result: Comparison) -> str:
 
 
 def _nats(c: Contender) -> float:
-    assert c.likelihood is not None and c.likelihood.value is not None
-    return c.likelihood.value
+    """The negative log-likelihood; infinite where an event is impossible, NaN where it is undefined."""
+    return c.likelihood.value if c.likelihood and c.likelihood.value is not None else math.nan
 
 
 def _best(done: Sequence[Contender], first: Sequence[Any]) -> dict[str, str]:
@@ -108,7 +110,7 @@ def _in_short(result: Comparison, done: Sequence[Contender], scored: Sequence[Co
 def _likelihood_against_time(result: Comparison, done: Sequence[Contender]) -> str:
     """Validation score against training time; counting models as level lines at their test score."""
     trained = [c for c in done if any(p["validation"] is not None for p in c.curve)]
-    level = [c for c in done if not c.curve and c.likelihood and c.likelihood.value is not None]
+    level = [c for c in done if not c.curve and math.isfinite(_nats(c))]
     if not trained and not level:
         return ""
     figure, axes = _figure(7.5, 4)
