@@ -118,12 +118,14 @@ def _likelihood_against_time(result: Comparison, done: Sequence[Contender]) -> s
     for i, c in enumerate(trained):
         seconds = [p["seconds"] for p in c.curve]
         axes.plot(seconds, [-p["validation"] for p in c.curve], label=c.name, color=f"C{i}", lw=1.6)
-    for c in level:
-        axes.axhline(_nats(c), color="0.75", lw=0.8)
-        axes.annotate(c.name, (1, _nats(c)), xycoords=("axes fraction", "data"), fontsize=7, color="0.4", va="center")
     ordered = sorted(scores)
     low, high = ordered[0], ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
-    axes.set_ylim(low - 0.08 * (high - low + 1e-9), high + 0.25 * (high - low + 1e-9))
+    bottom, top = low - 0.08 * (high - low) - 0.01, high + 0.25 * (high - low) + 0.01
+    axes.set_ylim(bottom, top)
+    for c in level:
+        if bottom < _nats(c) < top:
+            axes.axhline(_nats(c), color="0.8", lw=0.8, zorder=0)
+            axes.text(0.99, _nats(c), c.name, transform=axes.get_yaxis_transform(), fontsize=7, color="0.4", ha="right")
     axes.set_xlabel("training time, s")
     axes.set_ylabel("validation: -log p or its bound, nats per event")
     if trained:
