@@ -136,6 +136,7 @@ def _evaluate(
     split: str = "test",
     samples: int = 1000,
     importance: int | None = None,
+    draws: int = 4,
     seed: int = 0,
     json: bool = False,
 ) -> None:
@@ -147,6 +148,7 @@ def _evaluate(
         split: train, valid or test: the events to score, and to compare samples with.
         samples: How many samples the sample metrics draw; 0 leaves them out.
         importance: Importance samples per event, for models with an importance-weighted bound.
+        draws: Draws per event of a bound that is estimated; more make it steadier.
         seed: Names the noise of bounds and samples.
         json: Prints one JSON object instead of a table.
     """
@@ -156,7 +158,7 @@ def _evaluate(
 
     opened = open_run(run)
     loaded, events = _events(opened, data, split)
-    found = likelihood(opened.model, events, noise=Noise(seed), importance=importance)
+    found = likelihood(opened.model, events, noise=Noise(seed), draws=draws, importance=importance)
     report = None
     if samples:
         x = opened.model.sample(samples, _contexts(opened, samples, None, seed), noise=Noise(seed).at("sample"))

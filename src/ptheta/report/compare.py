@@ -31,6 +31,7 @@ from ptheta.taxonomy import Leaf, leaves
 __all__ = ["Comparison", "Contender", "compare", "default_models"]
 
 MAX_TEST = 2000  # events every model scores: the first ones of the test split
+BOUND_DRAWS = 4000  # draws of a bound over all events together, at least 4 for each
 PICTURED, PLOTTED = 36, 1000  # images in a grid, events in a plot
 
 
@@ -247,7 +248,7 @@ def _score(
     seed: int,
     evaluator: SampleEvaluator | None,
 ) -> None:
-    contender.likelihood = likelihood(model, test, noise=Noise(seed))
+    contender.likelihood = likelihood(model, test, noise=Noise(seed), draws=max(4, BOUND_DRAWS // len(test)))
     started = time.perf_counter()
     x = model.sample(samples, noise=Noise(seed).at("sample"))
     contender.sample_seconds = (time.perf_counter() - started) / samples
