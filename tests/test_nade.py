@@ -6,7 +6,9 @@ import torch
 import autoregressive_laws as laws
 from ptheta.autoregressive import NADE, nade
 from ptheta.autoregressive.nade import Recurrence
+from ptheta.data.dataset import Dataset, Events
 from ptheta.noise import Noise
+from ptheta.recipes import autoregressive as recipes
 from ptheta.spaces import Binary, Classes, Levels, Real, Symbols
 
 DISCRETE = [Binary((8,)), Levels((2, 2), 3), Symbols((4,), 3)]
@@ -219,7 +221,19 @@ def test_the_number_of_parameters_is_that_of_the_lectures():
 def test_wrong_calls_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match=r"order should be a permutation of 0, \.\.\., 2"):
         NADE(Binary((3,)), order=[0, 1])
+    with pytest.raises(ValueError, match="activation should be sigmoid or relu, but it is 'tanh'"):
+        NADE(Binary((3,)), activation="tanh")
     with pytest.raises(ValueError, match="built without context_space"):
         NADE(Binary((3,)), hidden=2).sample(2, torch.zeros(2, dtype=torch.int64))
     with pytest.raises(ValueError, match="only 0 and 1 are bits"):
         NADE(Binary((3,)), hidden=2).log_prob(torch.full((1, 3), 2, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("space", [*DISCRETE, Binary((1, 28, 28)), Levels((3,), 200), Real((3,))], ids=str)
+def test_the_recipe_fits_its_space(space):
+    made = recipes.nade(space, Classes(2))
+    x = made.model.sample(60, torch.arange(60) % 2, noise=Noise(0))
+    events = Events(x, torch.arange(60) % 2)
+    data = Dataset("toy", space, events, events[:10], events[:10], context_space=Classes(2))
+    made.model.fit(data, **{**made.training, "epochs": 1})
+    assert torch.isfinite(made.model.log_prob(x, events.context)).all()

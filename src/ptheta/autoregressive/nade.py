@@ -78,6 +78,8 @@ class NADE(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=3e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, Real, who="NADE")
+        if activation not in ("sigmoid", "relu"):
+            raise ValueError(f"activation should be sigmoid or relu, but it is {activation!r}.")
         super().__init__(space, context_space, order, head, optimizer)
         d, width, e = space.dimensions, self.head.width, self.features
         self.activation: Literal["sigmoid", "relu"] = activation
@@ -106,7 +108,7 @@ class NADE(Autoregressive):
         for i, (weight, output_weight, b, u) in enumerate(steps):
             activate(torch.mul(a, self.scale[i], out=h) if self.is_scaled else a, self.activation, out=h)
             params = torch.addmm(b, h, output_weight)
-            if bits:  # the head's own draw, without the way through bytes and back, which costs as much as the network
+            if bits:  # the head's own draw, without its way through bytes and back
                 y = (u < params.sigmoid_()).to(a.dtype)
                 cells.append(y[:, 0])
             else:
