@@ -126,8 +126,8 @@ class DDPM(LossModel):
     def elbo(self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, noise: Noise | None = None) -> Tensor:
         """An unbiased estimate of the bound on log p(x | context) in nats, from ``draws`` of its T terms.
 
-        Terms are drawn in proportion to how large they would be if the noise were predicted equally badly at all
-        times, and divided by their probabilities.
+        Terms are drawn in proportion to how large they would be for Gaussian events of unit variance, and divided by
+        their probabilities.
 
         Args:
             x: Events with shape (B, *space.shape).
@@ -227,7 +227,7 @@ class DDPM(LossModel):
     def _shares(self) -> Tensor:
         """With which probability ``elbo`` draws each of the T terms: a mixture with the uniform, with shape (T,)."""
         snr = self.alpha_bar[1:] / (1 - self.alpha_bar[1:])
-        share = snr[:-1] / snr[1:] - 1  # of the terms for t > 1, up to the error of the noise
+        share = (snr[:-1] - snr[1:]) * (1 - self.alpha_bar[2:])  # the terms t > 1 of a Gaussian of unit variance
         share = torch.cat([share[:1], share])
         return 0.9 * share / share.sum() + 0.1 / self.steps
 

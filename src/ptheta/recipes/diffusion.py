@@ -2,7 +2,8 @@
 
 Adam with a warm-up and half a cosine, gradients clipped, averaged weights; images in bfloat16, which halves the time.
 On coarse lattices (bits, a few levels) a hundred diffusion steps are better than a thousand: the first step should be
-about as wide as the cell of a level, or the bound pays for precision that no event has.
+about as wide as the cell of a level, or the bound pays for precision that no event has. The cosine schedule did better
+than the linear one on digits, in the bound and in the samples.
 """
 
 import math
@@ -23,7 +24,7 @@ def ddpm(
     context_space: "Space | None" = None,
     *,
     diffusion_steps: int | None = None,
-    noise_schedule: Literal["linear", "cosine"] = "linear",
+    noise_schedule: Literal["linear", "cosine"] | None = None,
     width: int | None = None,
     sampling_steps: int = 50,
 ) -> Recipe:
@@ -33,7 +34,7 @@ def ddpm(
         space: What one event is: levels, bits or reals.
         context_space: What one context is, or None.
         diffusion_steps: The number T of steps from event to noise; by default 1000, or 100 up to 32 levels.
-        noise_schedule: How fast noise comes.
+        noise_schedule: How fast noise comes; by default cosine on levels and bits, linear on reals.
         width: The channels of the U-Net at its finest grid (a multiple of 8), or the width of the MLP.
         sampling_steps: Network calls per sample, by DDIM; 0 draws all T steps of the model itself.
 
@@ -42,14 +43,15 @@ def ddpm(
     """
     from ptheta.diffusion import DDIM, DDPM, Ancestral, CosineSchedule, LinearSchedule
     from ptheta.optimizers import Adam
-    from ptheta.spaces import Binary, Levels
+    from ptheta.spaces import Binary, Levels, Real
 
     image = len(space.shape) == 3
     coarse = isinstance(space, Binary) or (isinstance(space, Levels) and space.n <= 32)
+    default = "linear" if isinstance(space, Real) else "cosine"
     model = DDPM(
         space,
         steps=diffusion_steps or (100 if coarse else 1000),
-        schedule=CosineSchedule() if noise_schedule == "cosine" else LinearSchedule(),
+        schedule=CosineSchedule() if (noise_schedule or default) == "cosine" else LinearSchedule(),
         context_space=context_space,
         network=_network(space, context_space, width),
         sampler=DDIM(sampling_steps) if sampling_steps else Ancestral(),
