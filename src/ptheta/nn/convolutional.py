@@ -67,7 +67,7 @@ class ConvEncoder(nn.Module):
         outputs: int,
         *,
         width: int = 32,
-        blocks: int = 2,
+        blocks: int = 1,
         hidden: int = 256,
         context: int = 0,
     ) -> None:
@@ -120,7 +120,7 @@ class ConvDecoder(nn.Module):
         outputs: int = 1,
         *,
         width: int = 32,
-        blocks: int = 2,
+        blocks: int = 1,
         hidden: int = 256,
         context: int = 0,
     ) -> None:

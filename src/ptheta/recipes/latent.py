@@ -25,7 +25,7 @@ def vae(
     latent: int | None = None,
     network: Literal["auto", "mlp", "conv"] = "auto",
     hidden: tuple[int, ...] | None = None,
-    width: int = 16,
+    width: int | None = None,
     components: int | None = None,
     rate_warmup: int | None = None,
     importance: int = 1,
@@ -35,10 +35,10 @@ def vae(
     Args:
         space: What one event is.
         context_space: What one context is, or None.
-        latent: The number of latent variables. By default 50 for bits and 32 for levels on images of at least 500
-            variables, else at most 16 and no more than the event has.
-        network: The networks: dense, or convolutional (images of at least 4 x 4). By default convolutional for small
-            images and for colours, dense for all else: at 28 x 28 dense ones learn more per minute on a CPU.
+        latent: The number of latent variables. By default 50 for bits and 32 for others on events of at least 500
+            variables, else 16, and no more than the event has.
+        network: The networks: dense, or convolutional (images of at least 4 x 4). By default convolutional for images
+            of levels and reals, dense for all else.
         hidden: The widths of the dense networks' hidden layers.
         width: The number of feature maps of convolutional networks at full size.
         components: The components of a learned mixture as the prior; 0 for a standard normal.
@@ -54,12 +54,13 @@ def vae(
     large = space.dimensions >= 500
     latent = latent or ((50 if space.kind == "binary" else 32) if large else min(16, space.dimensions))
     components = (200 if large else 0) if components is None else components
+    convolved = network == "conv" or (network == "auto" and _is_image(space))
     head = _head(space)
-    if network == "conv" or (network == "auto" and _convolved(space)):
-        encoder, decoder = _convolutional(space, context_space, latent, head.width, width)
+    if convolved:
+        networks = _convolutional(space, context_space, latent, head.width, width or (8 if large else 16))
     else:
-        widths = hidden or ((300, 300) if space.kind == "binary" else (400, 400) if large else (200, 200))
-        encoder, decoder = _dense(space, context_space, latent, head.width, widths)
+        networks = _dense(space, context_space, latent, head.width, hidden or ((300, 300) if large else (200, 200)))
+    encoder, decoder = networks
     model = VAE(
         space,
         latent=latent,
@@ -68,11 +69,14 @@ def vae(
         decoder=decoder,
         prior=MixturePrior(latent, components) if components else None,
         head=head,
-        warmup=(2500 if large else 0) if rate_warmup is None else rate_warmup,
+        warmup=(1000 if large and not convolved else 0) if rate_warmup is None else rate_warmup,
         importance=importance,
         optimizer=Adam(1e-3),
     )
-    return Recipe(model, {"epochs": 50 if large else 150, "batch_size": 100, "schedule": "cosine"})
+    training = {"batch_size": 100, "schedule": "cosine"}
+    if large and convolved:
+        return Recipe(model, {**training, "steps": 4_500, "precision": "bfloat16"})
+    return Recipe(model, {**training, "steps": 25_000 if large else 2_000})
 
 
 def _head(space: "Space") -> "Head":
@@ -84,11 +88,8 @@ def _head(space: "Space") -> "Head":
     return LogisticMixtureHead(n, 1) if space.kind == "levels" and n > 4 else default_head(space)
 
 
-def _convolved(space: "Space") -> bool:
-    """Whether to convolve by default: images, but not grey ones of a size where dense networks learn faster."""
-    if len(space.shape) != 3 or space.kind == "symbols" or min(space.shape[1:]) < 4:
-        return False
-    return space.shape[0] > 1 or not 500 <= space.dimensions <= 1024
+def _is_image(space: "Space") -> bool:
+    return len(space.shape) == 3 and space.kind in ("levels", "real") and min(space.shape[1:]) >= 4
 
 
 def _convolutional(
