@@ -139,7 +139,8 @@ class FullTable(ClosedForm):
     def independence_p_value(self, a: int, b: int, given: Sequence[int] = ()) -> float:
         """The G-test: how likely events of independent variables would look at least this dependent.
 
-        It speaks about the training events, so it needs a table fitted to some, best with ``smoothing=0``.
+        It speaks about the training events, so it needs a table fitted to some, best with ``smoothing=0``. Where states
+        are expected less than some five times, it calls events dependent a little too often.
 
         Args:
             a: A variable.
