@@ -60,7 +60,7 @@ def speed(data: Dataset) -> dict[str, dict[str, float]]:
     """Examples per CPU second at 500 hidden units, batches of 100: ours and scikit-learn's BernoulliRBM."""
     from sklearn.neural_network import BernoulliRBM
 
-    x = data.train.x[:10_000]
+    x = data.train.some(10_000).x
     model = RBM(data.space, hidden=500)
     model.fit(x, steps=20)
     _, train = timed(lambda: model.fit(x, epochs=1))
@@ -91,7 +91,7 @@ def picture(data: Dataset, path: Path) -> dict[str, float]:
 
     model, seconds = fitted(data, hidden=500)
     estimate, _ = timed(lambda: model.log_partition(Noise(SEED), budget=10_000))
-    frames = {"data": data.test.x[:64], "1000 Gibbs steps": model.sample(64, noise=Noise(SEED))}
+    frames = {"data": data.test.some(64).x, "1000 Gibbs steps": model.sample(64, noise=Noise(SEED))}
     figure, axes = plt.subplots(1, 2, figsize=(9, 4.7))
     for axis, (title, x) in zip(axes, frames.items(), strict=True):
         grid = x.reshape(8, 8, 28, 28).transpose(1, 2).reshape(224, 224)

@@ -319,3 +319,12 @@ def test_cifar10_reads_the_official_binary_files(nowhere, monkeypatch, tmp_path)
 
 def test_public_names():
     assert ptheta.load is load and Path(store.cache_folder()).name == "ptheta"
+
+
+def test_some_events_are_the_same_random_ones_with_their_contexts():
+    events = Events(torch.arange(100)[:, None], torch.arange(100))
+    some = events.some(10)
+    assert (
+        len(some) == 10 and torch.equal(some.x[:, 0], some.context) and not torch.equal(some.context, torch.arange(10))
+    )
+    assert torch.equal(events.some(10).x, some.x) and events.some(100) is events

@@ -89,7 +89,7 @@ def _data(
     if out is not None:
         from ptheta.report.pictures import picture
 
-        out.write_bytes(picture(loaded.train.x[:100], loaded.space))
+        out.write_bytes(picture(loaded.train.some(100).x, loaded.space))
         facts["picture"] = str(out)
     if json:
         say(jsonlib.dumps(facts, indent=1))

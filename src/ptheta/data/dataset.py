@@ -37,6 +37,10 @@ class Events:
     def __getitem__(self, rows: slice | Tensor) -> "Events":
         return Events(self.x[rows], None if self.context is None else self.context[rows])
 
+    def some(self, n: int) -> "Events":
+        """At most n events, always the same ones, in random order: files are often sorted by class."""
+        return self if len(self) <= n else self[shuffled(len(self))[:n]]
+
 
 @final
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ def _classifier(data: Dataset, half: Events, classes: int, seed: int) -> Extract
     with torch.no_grad():
         seen = hidden(half.x[:5000])
         mean, scale = seen.mean(0), _scale(seen)
-        held_out = data.test[:2000]
+        held_out = data.test.some(2000)
         right = head(hidden(held_out.x)).argmax(1) == held_out.context
     digest = _digest(torch.cat([p.detach().flatten() for p in net.parameters()]))
     remark = f"the classifier is right on {right.double().mean().item():.1%} of {len(held_out)} test events"

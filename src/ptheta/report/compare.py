@@ -30,7 +30,7 @@ from ptheta.taxonomy import Leaf, leaves
 
 __all__ = ["Comparison", "Contender", "compare", "default_models"]
 
-MAX_TEST = 2000  # events every model scores: the first ones of the test split
+MAX_TEST = 2000  # events every model scores: always the same ones, of the test split
 BOUND_DRAWS = 4000  # draws of a bound over all events together, at least 4 for each
 PICTURED, PLOTTED = 36, 1000  # images in a grid, events in a plot
 
@@ -193,9 +193,9 @@ def compare(
         raise ValueError(f"the folder {out} is not empty. Give --resume to go on with it, or another --out.")
     (out / "runs").mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    test = data.test[:MAX_TEST]
+    test = data.test.some(MAX_TEST)
     result = Comparison(data, minutes, seed, len(test), samples, left_out=left_out)
-    result.real = _drawn(data.test.x, data)
+    result.real = _drawn(data.test.some(PLOTTED).x, data)
     evaluator = None
     try:
         evaluator = SampleEvaluator(data, n=samples, seed=seed)

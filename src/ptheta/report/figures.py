@@ -129,7 +129,7 @@ def _samples() -> Figure:
 
     data = load("digits-binary").without_context()
     figure, panels = _new(12, 2.9, 6)
-    _tile(panels[0], data.test.x[:36], "real digits", "")
+    _tile(panels[0], data.test.some(36).x, "real digits", "")
     rows = (
         ("independent", "independent", {}),
         ("Markov", "markov", {}),

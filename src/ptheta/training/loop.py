@@ -116,7 +116,7 @@ def training(model: Trained, data: Dataset | Tensor, settings: Training) -> Iter
         elif data.context_space != model.context_space:
             has = data.context_space or "none"
             raise ValueError(f"the model needs contexts of {model.context_space}, but {data.name} has {has}.")
-        train, valid = data.train, data.valid[: settings.validation_events]
+        train, valid = data.train, data.valid.some(settings.validation_events)
     run = _Run(model, train, valid, settings)
     if settings.resume and settings.out is not None:
         run.resume()

@@ -28,7 +28,7 @@ class Training:
         device: cpu, cuda, or auto for a GPU where there is one.
         seed: Names every draw of the run.
         validate_every: Steps between validations; by default once an epoch, at most 100 times a run.
-        validation_events: The validation events scored each time, the first ones.
+        validation_events: The most validation events scored each time, always the same ones.
         patience: Validations without a better score before the run stops early; None never stops.
         checkpoint_minutes: Minutes between checkpoints, where there is a run folder.
         out: The run folder; None keeps nothing on disk.
