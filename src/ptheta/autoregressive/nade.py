@@ -102,20 +102,21 @@ class NADE(Autoregressive):
 
     def draw(self, uniforms: Tensor, context: Tensor | None = None) -> Tensor:
         a, bias = self._start(len(uniforms), context)
-        a, h, cells = a.clone(), torch.empty_like(a), []
+        a, h = a.clone(), torch.empty_like(a)
+        cells = a.new_empty(len(self.weight), len(a), 1)
         bits = isinstance(self.space, Binary) and isinstance(self.head, BernoulliHead)
-        steps = zip(self.weight, self.output_weight.mT, bias.unbind(-2), uniforms.unbind(1), strict=True)
-        for i, (weight, output_weight, b, u) in enumerate(steps):
+        steps = zip(self.weight, self.output_weight.mT, bias.unbind(-2), uniforms.unbind(1), cells, strict=True)
+        for i, (weight, output_weight, b, u, y) in enumerate(steps):
             activate(torch.mul(a, self.scale[i], out=h) if self.is_scaled else a, self.activation, out=h)
             params = torch.addmm(b, h, output_weight)
             if bits:  # the head's own draw, without its way through bytes and back
-                y = (u < params.sigmoid_()).to(a.dtype)
-                cells.append(y[:, 0])
+                torch.lt(u, params.sigmoid_(), out=y)
+                a.addmm_(y, weight)
             else:
-                cells.append(self.head.sample(params, u))
-                y = self.look(cells[-1], a.dtype)
-            a.addmm_(y, weight)
-        return torch.stack(cells, 1)
+                cell = self.head.sample(params, u)
+                y.copy_(cell[:, None])
+                a.addmm_(self.look(cell, a.dtype), weight)
+        return cells[..., 0].T
 
     def _start(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """The first accumulator, with shape (B, H), and the output bias, with shape (D, width) or (B, D, width)."""
