@@ -11,8 +11,9 @@ seconds up to 20 units on the smaller side; beyond that, annealed importance sam
 Markov chain: two products a step, and no number of steps makes it exact.
 
 Training follows the gradient of log p, which is that of -F(x) less its mean under the model (eq. 3). That mean is
-approximated by a short Gibbs chain, begun at the data (contrastive divergence, CD-k) or kept from step to step
-(persistent contrastive divergence, PCD-k). Neither is the gradient of any function; only k to infinity is exact.
+approximated by a short Gibbs chain, begun at the data (contrastive divergence, CD-k) or at the hidden bits that the
+last step left (persistent contrastive divergence, PCD-k). Neither is the gradient of any function; only k to infinity
+is exact.
 
 The parameters are centred: with m the frequencies of the bits in the first training batch, the machine has
 
@@ -33,7 +34,6 @@ References:
     https://www.cs.toronto.edu/~rsalakhu/papers/dbn_ais.pdf
 """
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from typing import final
@@ -42,7 +42,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptheta.energy.mcmc import Bridge, annealed_importance_sampling, draw_bits
+from ptheta.energy.mcmc import annealed_importance_sampling, draw_bits
+from ptheta.energy.partition import RBMBridge, enumerate_log_partition
 from ptheta.model import Estimate, LossModel
 from ptheta.noise import Noise
 from ptheta.optimizers import SGD, Optimizer
@@ -100,26 +101,32 @@ class RBM(LossModel):
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
         self.register_buffer("frequencies", torch.full((space.dimensions,), 0.5))
         rows = chains if persistent else 0
-        self.register_buffer("chain_state", torch.zeros(rows, space.dimensions, dtype=torch.uint8))
+        self.register_buffer("chain_state", torch.zeros(rows, hidden, dtype=torch.uint8))
 
     def energy(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The free energy -log sum_h exp(-E(x, h)) in nats, with shape (B,)."""
         self.check(x, context)
-        return self._free_energy(self._bits(x))
+        bits = self._bits(x)
+        weight, visible, hidden = self.uncentred()
+        return -(bits @ visible) - F.softplus(torch.addmm(hidden, bits, weight)).sum(1)  # eq. 2
 
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """The free energy of the data less that of the chain, with shape (B,); its gradient is CD-k or PCD-k."""
         data = self._bits(x)
+        if self.training and self.step == 0:
+            self.frequencies.copy_((data.sum(0) + 1) / (len(data) + 2))
         with torch.no_grad():
-            if self.training and self.step == 0:
-                self.frequencies.copy_((data.sum(0) + 1) / (len(data) + 2))
-            model = self._chain_start(data)
-            for i in range(self.k):
-                model = self._gibbs(model, noise.at("gibbs", i))
-            if self.training and self.persistent:
-                self.chain_state.copy_(model)
-        chain = self._free_energy(model)
-        return self._free_energy(data) - (chain.mean() if self.persistent else chain)  # eq. 3
+            h = self._chain_start(data, noise)
+            bits = draw_bits(down := self._down(h), noise.uniform(down.shape, "visible", like=down))
+            for i in range(1, self.k):
+                bits = self._gibbs(bits, noise.at("gibbs", i))
+        both = torch.cat([data, bits])  # (B + chains, D): one product for both is faster than two
+        up = self._up(both)
+        if self.training and self.persistent:
+            odds = up.detach()[len(data) :]
+            self.chain_state.copy_(draw_bits(odds, noise.uniform(odds.shape, "hidden", like=odds)))
+        energy, chain = self._free_energy(both, up).tensor_split([len(data)])
+        return energy - (chain.mean() if self.persistent else chain)  # eq. 3
 
     @torch.no_grad()
     def log_partition(self, noise: Noise | None = None, budget: int = 1000) -> Estimate:
@@ -133,12 +140,12 @@ class RBM(LossModel):
             The value with its standard error; 0 when exact.
         """
         if min(self.weight.shape) <= 20:
-            return Estimate(_enumerate_log_partition(*(p.double() for p in self.uncentred())), 0.0, exact=True)
+            return Estimate(enumerate_log_partition(*(p.double() for p in self.uncentred())), 0.0, exact=True)
         betas = torch.linspace(0, 1, budget + 1, dtype=torch.float64)
         return annealed_importance_sampling(self.bridge(), betas, 100, (noise or Noise(None)).at("annealing"))
 
     @torch.no_grad()
-    def bridge(self) -> "RBMBridge":
+    def bridge(self) -> RBMBridge:
         """The path from independent bits to this machine, in float64, for annealed importance sampling."""
         weight, visible, hidden = (p.detach().double() for p in self.uncentred())
         return RBMBridge(weight, visible, hidden, self.frequencies.double())
@@ -218,16 +225,26 @@ class RBM(LossModel):
     def _bits(self, x: Tensor) -> Tensor:
         return self.space.cells(x).to(self.weight.dtype)  # (B, D), zeros and ones
 
-    def _chain_start(self, data: Tensor) -> Tensor:
-        if not self.persistent:
-            return data
-        if self.step == 0:  # begun far from the data, the first steps would switch the hidden units off for good
-            return data[torch.arange(len(self.chain_state), device=data.device) % len(data)]
-        return self.chain_state.to(data.dtype)
+    def _up(self, bits: Tensor) -> Tensor:
+        """The log-odds of the hidden bits, with shape (B, H)."""
+        return torch.addmm(self.hidden_bias, bits - self.frequencies, self.weight)
 
-    def _free_energy(self, bits: Tensor) -> Tensor:
-        weight, visible, hidden = self.uncentred()
-        return -(bits @ visible) - F.softplus(torch.addmm(hidden, bits, weight)).sum(1)  # eq. 2
+    def _down(self, h: Tensor) -> Tensor:
+        """The log-odds of the visible bits, with shape (B, D)."""
+        return torch.addmm(self.visible_bias + torch.logit(self.frequencies), h - 0.5, self.weight.T)
+
+    def _chain_start(self, data: Tensor, noise: Noise) -> Tensor:
+        """The hidden bits that the chain goes on from: those it kept, or draws given the data."""
+        if self.persistent and self.step > 0:
+            return self.chain_state.to(data.dtype)
+        up = self._up(data)
+        h = draw_bits(up, noise.uniform(up.shape, "start", like=up))
+        return h[torch.arange(len(self.chain_state), device=h.device) % len(h)] if self.persistent else h
+
+    def _free_energy(self, bits: Tensor, up: Tensor) -> Tensor:
+        """The free energy, up to a constant that cancels between data and chain, from the hidden log-odds."""
+        visible = self.visible_bias + torch.logit(self.frequencies)
+        return up.sum(1) / 2 - F.softplus(up).sum(1) - bits @ visible
 
     def _pseudo(self, bits: Tensor) -> Tensor:
         weight, visible, hidden = self.uncentred()
@@ -245,55 +262,7 @@ class RBM(LossModel):
 
     @torch.no_grad()
     def _gibbs(self, bits: Tensor, noise: Noise, temperature: float = 1.0) -> Tensor:
-        weight, visible, hidden = self.uncentred()
-        up = torch.addmm(hidden, bits, weight) / temperature
-        h = draw_bits(up, noise.uniform(up.shape, "hidden", like=up))  # (B, H)
-        down = torch.addmm(visible, h, weight.T) / temperature
-        return draw_bits(down, noise.uniform(down.shape, "visible", like=down))  # (B, D)
-
-
-@final
-class RBMBridge(Bridge):
-    """From independent bits with given frequencies to an RBM, by the energies of Salakhutdinov & Murray.
-
-    The law at β is that of an RBM with weights βW and biases βb + (1 - β) logit(mean), βc.
-
-    Args:
-        weight: With shape (D, H).
-        visible_bias: With shape (D,).
-        hidden_bias: With shape (H,).
-        mean: The frequencies of the bits at the easy end, with shape (D,).
-    """
-
-    def __init__(self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, mean: Tensor) -> None:
-        self.weight, self.visible_bias, self.hidden_bias = weight, visible_bias, hidden_bias
-        self.base = torch.logit(mean.clamp(1e-3, 1 - 1e-3))
-        self.log_partition_start = float(F.softplus(self.base).sum()) + len(hidden_bias) * math.log(2)
-
-    def start(self, n: int, noise: Noise) -> Tensor:
-        return draw_bits(self.base.expand(n, -1), noise.uniform((n, len(self.base)), "bits", like=self.base))
-
-    def energy(self, x: Tensor, beta: Tensor) -> Tensor:
-        beta = beta[:, None]  # (T, 1)
-        up = torch.addmm(self.hidden_bias, x, self.weight)  # (n, H)
-        linear = (1 - beta) * (x @ self.base) + beta * (x @ self.visible_bias)  # (T, n)
-        return -linear - F.softplus(beta[:, :, None] * up).sum(2)
-
-    def move(self, x: Tensor, beta: float, noise: Noise) -> Tensor:
-        up = beta * torch.addmm(self.hidden_bias, x, self.weight)
-        hidden = draw_bits(up, noise.uniform(up.shape, "hidden", like=up))
-        down = beta * torch.addmm(self.visible_bias, hidden, self.weight.T) + (1 - beta) * self.base
+        up = self._up(bits) / temperature
+        h = draw_bits(up, noise.uniform(up.shape, "hidden", like=up))
+        down = self._down(h) / temperature
         return draw_bits(down, noise.uniform(down.shape, "visible", like=down))
-
-
-def _enumerate_log_partition(weight: Tensor, visible: Tensor, hidden: Tensor) -> float:
-    if weight.shape[0] < weight.shape[1]:  # sum over the smaller layer
-        weight, visible, hidden = weight.T, hidden, visible
-    n, parts = len(hidden), []
-    places = torch.arange(n, device=weight.device)
-    for start in range(0, 2**n, 512):  # chunks stay in the processor's cache
-        states = torch.arange(start, min(start + 512, 2**n), device=weight.device)
-        h = ((states[:, None] >> places) & 1).to(weight.dtype)  # (512, n)
-        other = torch.addmm(visible, h, weight.T)
-        parts.append((h @ hidden + torch.logaddexp(other, other.new_zeros(())).sum(1)).logsumexp(0))
-    return float(torch.stack(parts).logsumexp(0))
