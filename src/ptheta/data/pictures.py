@@ -158,7 +158,10 @@ def binarized_mnist() -> Dataset:
 def _unpack(path: Path, key: str, bits: int) -> Tensor:
     """Reads rows of bits that ``numpy.packbits`` packed."""
     with np.load(path, allow_pickle=False) as arrays:
-        return torch.from_numpy(np.unpackbits(arrays[key], axis=1, count=bits))
+        rows = np.unpackbits(arrays[key], axis=1, count=bits)
+    return torch.from_numpy(
+        np.ascontiguousarray(rows)
+    )  # packed column by column, it would be slow to draw batches from
 
 
 def cifar10() -> Dataset:
