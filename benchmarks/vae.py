@@ -2,7 +2,7 @@
 
     PTHETA_DATA=... python benchmarks/vae.py [digits mnist binarized-mnist]
 
-writes benchmarks/results/vae.json and docs/pictures/vae-*.png (samples from p(x | z), and beside them the means behind
+writes benchmarks/results/vae.json and docs/pictures/vae-*.png (test events, samples from p(x | z), and the means behind
 them, which are no samples). Recipes are as they come, without labels; weights are chosen on the validation split.
 ``bound`` is -ELBO in nats per test event, ``tighter`` the bound of importance samples on the first ``tighter_n`` test
 events and ``bound_there`` -ELBO on the same. Times are CPU seconds of one thread; fitting includes validation.
@@ -14,19 +14,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from PIL import Image, ImageDraw
 
-from ptheta import Dataset, Levels, Noise, load
+from ptheta import Dataset, Noise, load
 from ptheta.latent import VAE
 from ptheta.metrics import likelihood
 from ptheta.noise import seeded
 from ptheta.recipes import find_recipe
-from ptheta.report.pictures import grid_image
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED, IMPORTANCE = 0, 200
@@ -54,26 +50,26 @@ def run(name: str) -> dict[str, Any]:
     return row
 
 
-def save_picture(model: VAE, data: Dataset, path: Path, n: int = 100) -> None:
-    """Draws samples, and beside them the means of p(x | z) at the same codes."""
-    grey = Levels(data.space.shape, 256)
-    top = getattr(data.space, "n", 2) - 1
-
-    def panel(x: Tensor) -> Any:
-        return grid_image((x.float() * (255 / top)).round().to(torch.uint8), grey, columns=10)
-
-    shown = {
-        "samples from p(x | z) p(z)": model.sample(n, noise=Noise(SEED)),
-        "means of p(x | z), no samples": model.sample_means(n, noise=Noise(SEED)),
+def save_picture(model: VAE, data: Dataset, path: Path, columns: int = 8, rows: int = 8) -> None:
+    """Draws test events, samples, and the means of p(x | z) at the samples' codes, one square per pixel."""
+    n, top = columns * rows, getattr(data.space, "n", 2) - 1
+    zoom = max(1, 32 // data.space.shape[-1])
+    panels = {
+        f"{data.name}: test events": data.test.x[torch.linspace(0, len(data.test) - 1, n).long()],
+        "VAE: samples": model.sample(n, noise=Noise(SEED)),
+        "means of p(x | z), not samples": model.sample_means(n, noise=Noise(SEED)),
     }
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.8), layout="constrained")
-    for axis, (title, x) in zip(axes, shown.items(), strict=True):
-        axis.imshow(panel(x), cmap="gray", interpolation="antialiased")
-        axis.set_title(title, fontsize=10)
-        axis.axis("off")
+    height, width = (zoom * side + 2 for side in data.space.shape[1:])
+    picture = Image.new("L", (len(panels) * (columns * width + 12), rows * height + 18), 255)
+    for index, (title, x) in enumerate(panels.items()):
+        left = index * (columns * width + 12)
+        ImageDraw.Draw(picture).text((left + 2, 2), title, fill=0)
+        ink = 255 - (x.float() * (255 / top)).round()
+        tiles = F.pad(ink.repeat_interleave(zoom, 2).repeat_interleave(zoom, 3), (1, 1, 1, 1), value=200.0)[:, 0]
+        sheet = tiles.unflatten(0, (rows, columns)).transpose(1, 2).reshape(rows * height, columns * width)
+        picture.paste(Image.fromarray(sheet.to(torch.uint8).numpy()), (left, 18))
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80, pil_kwargs={"optimize": True})
-    plt.close(figure)
+    picture.save(path, optimize=True)
 
 
 def main() -> None:
