@@ -4,7 +4,7 @@
     MixturePrior     p(z) = sum_k w_k N(z; m_k, diag s_k^2), learned along with the decoder
 
 The best prior for a fixed encoder is the aggregate posterior, the mean of q(z | x) over the data. It is a mixture with
-one component per datum; a learned mixture with far fewer comes near it, and never loses more than the data gain.
+one component per datum; a learned mixture comes near it with far fewer.
 
 References:
     VAE with a VampPrior (Tomczak & Welling, 2017) https://arxiv.org/abs/1705.07120

@@ -1,7 +1,7 @@
 """Known-good latent-variable models.
 
 Where the space is of levels, each pixel is one discretised logistic given the code, with its own mean and scale: a
-categorical distribution would forget that levels are ordered, and lose about ten nats on the embedded digits. The
+categorical distribution would forget that levels are ordered, which costs several nats on the embedded digits. The
 prior is a learned mixture of Gaussians on large spaces, whose aggregate posterior is far from one Gaussian.
 """
 
