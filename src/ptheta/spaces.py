@@ -99,7 +99,8 @@ class Space(ABC):
     def check(self, x: Tensor, what: str = "x") -> None:
         """Raises ValueError, saying what was expected and what came, unless x is a batch of valid events."""
         want = ("n", *self.shape)
-        expected = f"{what} should be events of {self}: a {str(self.dtype).removeprefix('torch.')} tensor with shape "
+        kind = str(self.dtype).removeprefix("torch.")
+        expected = f"{what} should be events of {self}: a tensor of type {kind} with shape "
         expected += "(" + ", ".join(map(str, want)) + ("," if len(want) == 1 else "") + ")"
         if not isinstance(x, Tensor):
             raise ValueError(f"{expected}, but it is a {type(x).__name__}. Convert it with torch.as_tensor first.")

@@ -4,7 +4,7 @@ import json as jsonlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional
 
@@ -95,9 +95,16 @@ def _data(
         say(jsonlib.dumps(facts, indent=1))
         return
     for key, value in facts.items():
-        lines = value if isinstance(value, list) else [value]
-        say(f"{key:<14} " + f"\n{'':<15}".join(map(str, lines)))
+        say(f"{key:<14} {_plainly(value)}")
     say(f"next:  ptheta compare {name}")
+
+
+def _plainly(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v:.6g}" for k, v in value.items())
+    if isinstance(value, list):
+        return ("\n" + " " * 15 if any(" " in v for v in value) else ", ").join(value) or "none"
+    return str(value)
 
 
 def _figure(name: Positional[str] = "", out: Path | None = None) -> None:
