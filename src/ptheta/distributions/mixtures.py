@@ -246,7 +246,9 @@ class ProductMixture(Mixture):
         self.log_p = torch.stack([log_p for (log_p,) in parameters])
 
     def features(self, cells: Tensor) -> Tensor:
-        """Indicators of all values but the first, whose follow: bits are their own, with shape (B, D (K - 1))."""
+        """Indicators of all values but the first, which they leave, with shape (B, D (K - 1)); bits are their own."""
+        if self.values == 2:
+            return cells.to(self.log_weight.dtype)
         above = torch.arange(1, self.values, device=cells.device)
         return (cells[..., None] == above).flatten(1).to(self.log_weight.dtype)
 
