@@ -1,8 +1,8 @@
 """Known-good adversarial models.
 
 All use Adam with a short memory (betas .5 and .999, Radford et al., 2015), decay its steps linearly to zero and end
-with averaged weights: without the decay the last batch decides what the generator draws. The dense ones penalise the
-discriminator's gradient at the data (R1): without it they lose modes, on a ring of eight all of them.
+with averaged weights: without the decay the last batch decides what the generator draws. They
+penalise the discriminator's gradient at the data (R1): without it they lose modes, on a ring of eight all of them.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,7 +27,7 @@ def gan(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    hidden: tuple[int, ...] = (256, 512),
+    hidden: tuple[int, ...] | None = None,
     latent: int = 64,
     cost: Cost = "non-saturating",
     discriminator_steps: int = 1,
@@ -38,7 +38,8 @@ def gan(
     Args:
         space: What one event is: levels, bits or reals.
         context_space: What one context is, or None.
-        hidden: The widths of the generator's hidden layers; the discriminator has them in reverse.
+        hidden: The widths of the generator's hidden layers; the discriminator has them in reverse. By default
+            256, 512 on levels and bits, 128, 128 on reals.
         latent: The number of latent variables.
         cost: What the generator minimises.
         discriminator_steps: Steps of the discriminator per step of the generator.
@@ -113,7 +114,7 @@ def dcgan(
         gradient_penalty=_penalty(gradient_penalty, space),
         optimizers=_adams(4e-4),
     )
-    return Recipe(model, {**_training(8_000), "precision": "bfloat16"})
+    return Recipe(model, {**_training(4_500), "precision": "bfloat16"})
 
 
 def f_gan(
@@ -122,7 +123,7 @@ def f_gan(
     *,
     divergence: Divergence = "js",
     practical: bool = True,
-    hidden: tuple[int, ...] = (256, 512),
+    hidden: tuple[int, ...] | None = None,
     latent: int = 64,
     discriminator_steps: int = 1,
     gradient_penalty: float | None = None,
@@ -136,7 +137,8 @@ def f_gan(
             the surest: critics without a ceiling (kl, pearson, jeffrey) tend to collapse.
         practical: Whether the generator maximises the critic on its samples (section 3.2 of the paper), which starts
             well and ends elsewhere where the model is too small, or minimises the divergence's bound.
-        hidden: The widths of the generator's hidden layers; the discriminator has them in reverse.
+        hidden: The widths of the generator's hidden layers; the discriminator has them in reverse. By default
+            256, 512 on levels and bits, 128, 128 on reals.
         latent: The number of latent variables.
         discriminator_steps: Steps of the discriminator per step of the generator.
         gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1). By default
@@ -181,7 +183,7 @@ def _adams(learning_rate: float, clip: float | None = None) -> "tuple[Optimizer,
 
 
 def _dense(
-    space: "Space", context_space: "Space | None", latent: int, hidden: tuple[int, ...]
+    space: "Space", context_space: "Space | None", latent: int, hidden: tuple[int, ...] | None
 ) -> "tuple[nn.Module, nn.Module]":
     import math
     from functools import partial
@@ -190,6 +192,7 @@ def _dense(
 
     from ptheta.nn.mlp import MLP
 
+    hidden = hidden or ((256, 512) if space.is_discrete else (128, 128))
     features = math.prod(context_space.embedded_shape) if context_space else 0
     leaky = partial(nn.LeakyReLU, 0.2)
     generator = MLP(latent, space.dimensions, hidden, context=features, activation=nn.ReLU)
