@@ -1,8 +1,8 @@
 """Known-good adversarial models.
 
 All use Adam with a short memory (betas .5 and .999, Radford et al., 2015), decay its steps linearly to zero and end
-with averaged weights: without the decay the last batch decides what the generator draws. They
-penalise the discriminator's gradient at the data (R1): without it they lose modes, on a ring of eight all of them.
+with averaged weights: without the decay the last batch decides what the generator draws. They penalise the
+discriminator's gradient at the data (R1): without it they lose modes, on a ring of eight all of them.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
