@@ -187,21 +187,22 @@ def gaussian(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    covariance: Literal["full", "diagonal"] = "full",
+    covariance: Literal["full", "diagonal"] | None = None,
 ) -> Recipe:
     """A Gaussian by maximum likelihood; dequantised on Binary and Levels.
 
     Args:
         space: Real, Binary or Levels.
         context_space: Classes or None.
-        covariance: "full" or "diagonal".
+        covariance: "full" or "diagonal"; None for full up to 100 variables: beyond, a full one of few events is singular.
 
     Returns:
         A ``Gaussian``, dequantised on discrete spaces.
     """
     from ptheta.distributions.simple import Gaussian
 
-    return _on_reals(space, lambda real: Gaussian(real, context_space=context_space, covariance=covariance))
+    chosen = _covariance(space, covariance)
+    return _on_reals(space, lambda real: Gaussian(real, context_space=context_space, covariance=chosen))
 
 
 def gaussian_mixture(
@@ -228,7 +229,7 @@ def gaussian_mixture(
     """
     from ptheta.distributions.gaussian_mixture import GaussianMixture
 
-    chosen: Literal["full", "diagonal"] = covariance or ("full" if space.dimensions <= 100 else "diagonal")
+    chosen = _covariance(space, covariance)
     return _on_reals(
         space,
         lambda real: GaussianMixture(
@@ -277,3 +278,7 @@ def _on_reals(space: "Space", build: "Callable[[Space], ClosedForm]") -> Recipe:
     if not space.is_discrete:
         return Recipe(build(space))
     return Recipe(Dequantized(build(dequantized_space(space)), space))
+
+
+def _covariance(space: "Space", said: Literal["full", "diagonal"] | None) -> Literal["full", "diagonal"]:
+    return said or ("full" if space.dimensions <= 100 else "diagonal")
