@@ -194,7 +194,7 @@ def gaussian(
     Args:
         space: Real, Binary or Levels.
         context_space: Classes or None.
-        covariance: "full" or "diagonal"; None for full up to 100 variables: beyond, a full one of few events is singular.
+        covariance: "full" or "diagonal"; None for full up to 100 variables, beyond which few events make it singular.
 
     Returns:
         A ``Gaussian``, dequantised on discrete spaces.
