@@ -49,7 +49,9 @@ def test_help_answers_at_once():
     assert time.perf_counter() - started < 5  # half a second on an idle machine; the tests check that torch stays out
 
 
-@pytest.mark.parametrize("verb", ["models", "data", "figure", "fit", "sample", "score", "evaluate", "compare", "reproduce"])
+@pytest.mark.parametrize(
+    "verb", ["models", "data", "figure", "fit", "sample", "score", "evaluate", "compare", "reproduce"]
+)
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]):
     code, out, _ = run(capsys, verb, "--help")
     assert code == 0 and "usage" in out
@@ -79,7 +81,9 @@ def test_fit_sample_score_evaluate(bits: Path, here: Path, capsys: pytest.Captur
     found = json.loads(out)["likelihood"]
     assert code == 0 and found["kind"] == "exact" and found["unit"] == "nats per event" and found["n"] == 40
     assert found["bits_per_dim"] == pytest.approx(found["value"] / 6 / np.log(2)) and found["error"] > 0
-    code, out, _ = run(capsys, "fit", "nade", "--data", bits, "--hidden", "8", "--epochs", "2", "--out", "r", "--resume")
+    code, out, _ = run(
+        capsys, "fit", "nade", "--data", bits, "--hidden", "8", "--epochs", "2", "--out", "r", "--resume"
+    )
     assert code == 0
 
 

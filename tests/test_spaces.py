@@ -67,43 +67,50 @@ def test_good_events_pass(space):
         (
             Binary((2,)),
             torch.full((3, 2), 7, dtype=torch.uint8),
-            "x should be events of Binary((2,)): a tensor of type uint8 with shape (n, 2), but its largest value is 7 and only "
+            "x should be events of Binary((2,)): "
+            "a tensor of type uint8 with shape (n, 2), but its largest value is 7 and only "
             "0 and 1 are bits.",
         ),
         (
             Levels((1, 2, 2), 16),
             torch.full((1, 1, 2, 2), 16, dtype=torch.uint8),
-            "x should be events of Levels((1, 2, 2), 16): a tensor of type uint8 with shape (n, 1, 2, 2), but its largest "
+            "x should be events of Levels((1, 2, 2), 16): "
+            "a tensor of type uint8 with shape (n, 1, 2, 2), but its largest "
             "value is 16 and 15 is the largest level.",
         ),
         (
             Classes(3),
             torch.tensor([0, -1]),
-            "x should be events of Symbols((), 3): a tensor of type int64 with shape (n,), but it holds -1 and symbols run "
+            "x should be events of Symbols((), 3): "
+            "a tensor of type int64 with shape (n,), but it holds -1 and symbols run "
             "from 0 to 2.",
         ),
         (
             Tokens(2, 3),
             torch.tensor([[0, 3]]),
-            "x should be events of Symbols((2,), 3): a tensor of type int64 with shape (n, 2), but it holds 3 and symbols run "
+            "x should be events of Symbols((2,), 3): "
+            "a tensor of type int64 with shape (n, 2), but it holds 3 and symbols run "
             "from 0 to 2.",
         ),
         (
             Real((2,)),
             torch.tensor([[0.0, math.nan], [math.inf, 1.0]]),
-            "x should be events of Real((2,)): a tensor of type float32 with shape (n, 2), but 2 of its 4 numbers are NaN or "
+            "x should be events of Real((2,)): "
+            "a tensor of type float32 with shape (n, 2), but 2 of its 4 numbers are NaN or "
             "infinite.",
         ),
         (
             Real((2,)),
             [[0.0, 1.0]],
-            "x should be events of Real((2,)): a tensor of type float32 with shape (n, 2), but it is a list. Convert it with "
+            "x should be events of Real((2,)): "
+            "a tensor of type float32 with shape (n, 2), but it is a list. Convert it with "
             "torch.as_tensor first.",
         ),
         (
             Real((2,)),
             torch.zeros(4, 2, dtype=torch.int64),
-            "x should be events of Real((2,)): a tensor of type float32 with shape (n, 2), but its type is int64. Convert it "
+            "x should be events of Real((2,)): "
+            "a tensor of type float32 with shape (n, 2), but its type is int64. Convert it "
             "with x.to(torch.float32).",
         ),
         (
