@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ptheta import Binary, Dataset, Noise, load
-from ptheta.energy import RBM, annealed_importance_sampling
+from ptheta.energy import RBM, annealed_importance_sampling, annealing_schedule
 from ptheta.noise import seeded
 from ptheta.recipes.energy import rbm
 
@@ -47,13 +47,12 @@ def exact(model: RBM, data: Dataset) -> dict[str, float]:
     return {"nll_test": values["test"], "nll_valid": values["valid"], "log_z": log_z, "log_z_seconds": seconds}
 
 
-def annealed(model: RBM, log_z: float, temperatures: int) -> dict[str, float]:
-    """What 100 annealed chains say about the same log Z."""
-    betas = torch.linspace(0, 1, temperatures + 1, dtype=torch.float64)
-    bridge = model.bridge()
-    estimate, seconds = timed(lambda: annealed_importance_sampling(bridge, betas, 100, Noise(SEED)))
-    off = estimate.value - log_z
-    return {"temperatures": temperatures, "off": off, "standard_error": estimate.error, "seconds": seconds}
+def annealed(model: RBM, log_z: float, temperatures: int, chains: int) -> dict[str, float]:
+    """What annealed chains say about the same log Z."""
+    betas, bridge = annealing_schedule(temperatures), model.bridge()
+    estimate, seconds = timed(lambda: annealed_importance_sampling(bridge, betas, chains, Noise(SEED)))
+    record = {"off": estimate.value - log_z, "standard_error": estimate.error, "seconds": seconds}
+    return {"temperatures": temperatures, "chains": chains, **record}
 
 
 def speed(data: Dataset) -> dict[str, dict[str, float]]:
@@ -117,7 +116,9 @@ def main() -> None:
     for name, persistent in (("pcd-1, 20 hidden", True), ("cd-1, 20 hidden", False)):
         model, seconds = fitted(data, hidden=20, persistent=persistent)
         row: dict[str, Any] = {**exact(model, data), "train_seconds": seconds}
-        row["annealing"] = [annealed(model, row["log_z"], t) for t in (1000, 5000)] if persistent else []
+        row["annealing"] = (
+            [annealed(model, row["log_z"], *size) for size in ((1000, 100), (2000, 1000))] if persistent else []
+        )
         results[name] = row
         print(name, json.dumps(row))
     results["examples per CPU second, 500 hidden"] = speed(data)

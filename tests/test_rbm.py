@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 from torch.nn import functional as F
 
-from ptheta.energy import RBM, Bridge, annealed_importance_sampling
+from ptheta.energy import RBM, Bridge, annealed_importance_sampling, annealing_schedule
 from ptheta.model import HasComplete, HasElbo, HasEnergy, HasLogProb, HasPseudoLikelihood
 from ptheta.noise import Noise
 from ptheta.recipes.energy import rbm
@@ -226,7 +226,7 @@ class TestLoss:
 
 
 class TestAnnealing:
-    BETAS = torch.linspace(0, 1, 201, dtype=torch.float64)
+    BETAS = annealing_schedule(200)
 
     def z_scores(self, wrap=lambda bridge: bridge) -> torch.Tensor:
         scores = []
@@ -270,6 +270,14 @@ class TestAnnealing:
         first, second = (model.log_partition(Noise(0), budget=300) for _ in range(2))
         assert first == second and not first.exact
         assert abs(first.value - exact) < 3.3 * first.error  # false alarms: 1e-3
+
+    @pytest.mark.parametrize("steps", [3, 4, 29, 1000])
+    def test_the_schedule_rises_from_0_to_1(self, steps):
+        betas = annealing_schedule(steps)
+        assert len(betas) == steps + 1 and betas[0] == 0 and betas[-1] == 1
+        assert bool((betas.diff() > 0).all())
+        with pytest.raises(ValueError, match="at least 3 temperatures"):
+            annealing_schedule(2)
 
     @pytest.mark.parametrize("betas", [[0.1, 1.0], [0.0, 0.9], [0.0, 0.5, 0.5, 1.0], [0.0]])
     def test_schedules_that_mean_nothing_are_refused(self, betas):

@@ -31,7 +31,7 @@ from torch import Tensor
 from ptheta.model import Estimate
 from ptheta.noise import Noise
 
-__all__ = ["Bridge", "annealed_importance_sampling", "draw_bits"]
+__all__ = ["Bridge", "annealed_importance_sampling", "annealing_schedule", "draw_bits"]
 
 
 def draw_bits(logits: Tensor, u: Tensor) -> Tensor:
@@ -55,6 +55,23 @@ class Bridge(ABC):
     @abstractmethod
     def move(self, x: Tensor, beta: float, noise: Noise) -> Tensor:
         """Moves n states by a transition that leaves the law at ``beta`` invariant, with shape (n, D)."""
+
+
+def annealing_schedule(steps: int) -> Tensor:
+    """Inverse temperatures from 0 to 1, most of them near 1, where machines freeze.
+
+    Args:
+        steps: How many steps; at least 3.
+
+    Returns:
+        float64 with shape (steps + 1,): a thirtieth of the steps lead to 0.5, the next quarter to 0.9, the rest to 1.
+    """
+    if steps < 3:
+        raise ValueError(f"annealing takes at least 3 temperatures, but {steps} were asked for.")
+    first, second = max(1, steps // 30), max(1, steps // 4)
+    pieces = ((0.0, 0.5, first), (0.5, 0.9, second), (0.9, 1.0, steps - first - second))
+    ends = [torch.linspace(low, high, n + 1, dtype=torch.float64)[1:] for low, high, n in pieces]
+    return torch.cat([torch.zeros(1, dtype=torch.float64), *ends])
 
 
 @torch.no_grad()

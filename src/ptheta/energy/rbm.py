@@ -42,7 +42,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptheta.energy.mcmc import annealed_importance_sampling, draw_bits
+from ptheta.energy.mcmc import annealed_importance_sampling, annealing_schedule, draw_bits
 from ptheta.energy.partition import RBMBridge, enumerate_log_partition
 from ptheta.model import Estimate, LossModel
 from ptheta.noise import Noise
@@ -141,8 +141,8 @@ class RBM(LossModel):
         """
         if min(self.weight.shape) <= 20:
             return Estimate(enumerate_log_partition(*(p.double() for p in self.uncentred())), 0.0, exact=True)
-        betas = torch.linspace(0, 1, budget + 1, dtype=torch.float64)
-        return annealed_importance_sampling(self.bridge(), betas, 100, (noise or Noise(None)).at("annealing"))
+        noise = (noise or Noise(None)).at("annealing")
+        return annealed_importance_sampling(self.bridge(), annealing_schedule(budget), 100, noise)
 
     @torch.no_grad()
     def bridge(self) -> RBMBridge:
