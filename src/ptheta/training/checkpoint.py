@@ -65,7 +65,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
             if (folder / name).exists():  # the same step again: a run that was resumed and did nothing
                 shutil.rmtree(folder / name)
             fresh.rename(folder / name)
-            pointer = folder / ".new-current"
+            pointer = folder / ".current-new"
             pointer.write_text(f"{name} {digest}\n")
             _sync(pointer)
             pointer.replace(folder / "current")
