@@ -57,8 +57,8 @@ def samplers(model: DDPM, data: Any, plan: Plan) -> dict[str, Any]:
     unseen = real_halves(data, SEED)[1].x[: plan.samples]
     rows: dict[str, Any] = {"real": {"frechet": frechet_distance(test, extract(unseen)), "n": len(unseen)}}
     kept = model.sampler
-    short = (DDIM(10), DDIM(20), DDIM(50))
-    for sampler in (*short, DDIM(100), DDIM(50, eta=1.0), Ancestral()) if model.steps <= 100 else (*short, DDIM(100)):
+    leaps = (DDIM(10), DDIM(20), DDIM(50), DDIM(100), DDIM(50, eta=1.0))
+    for sampler in (*leaps, Ancestral()) if model.steps <= 100 else leaps:
         model.sampler = sampler
         start = time.process_time()
         x = model.sample(plan.samples, noise=Noise(SEED))

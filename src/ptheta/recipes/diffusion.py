@@ -3,7 +3,8 @@
 Adam with a warm-up and half a cosine, gradients clipped, averaged weights; images in bfloat16, which halves the time.
 On coarse lattices (bits, a few levels) a hundred diffusion steps are better than a thousand: the first step should be
 about as wide as the cell of a level, or the bound pays for precision that no event has. The cosine schedule did better
-than the linear one on digits, in the bound and in the samples.
+than the linear one on digits, in the bound and in the samples. Fresh noise in DDIM's steps (eta 1) repairs what a short
+training left undone: it drew better on MNIST and on reals, worse on digits.
 """
 
 import math
@@ -54,7 +55,7 @@ def ddpm(
         schedule=CosineSchedule() if (noise_schedule or default) == "cosine" else LinearSchedule(),
         context_space=context_space,
         network=_network(space, context_space, width),
-        sampler=DDIM(sampling_steps) if sampling_steps else Ancestral(),
+        sampler=DDIM(sampling_steps, eta=0.0 if coarse else 1.0) if sampling_steps else Ancestral(),
         optimizer=Adam(1e-3, clip=1.0),
     )
     small = max(space.shape, default=1) < 16
