@@ -45,7 +45,7 @@ class GaussianMixture(Mixture):
         covariance: "full" or "diagonal".
         restarts: How many starts are made.
         iterations: The most rounds of each.
-        tolerance: A start ends when a round gains less than this, in nats per event.
+        tolerance: A start ends when a round gains less than this, in nats per event and variable.
         smoothing: How many events the broad covariance is worth in each component; None for D + 2.
 
     Example:
@@ -68,7 +68,7 @@ class GaussianMixture(Mixture):
         covariance: Covariance = "full",
         restarts: int = 3,
         iterations: int = 200,
-        tolerance: float = 1e-3,
+        tolerance: float = 3e-5,
         smoothing: float | None = None,
     ) -> None:
         super().__init__(space, context_space, components, restarts, iterations, tolerance)

@@ -54,7 +54,7 @@ class Mixture(ClosedForm):
         components: The number M of components.
         restarts: How many starts are made.
         iterations: The most rounds of each.
-        tolerance: A start ends when a round gains less than this, in nats per event.
+        tolerance: A start ends when a round gains less than this, in nats per event and variable.
     """
 
     log_weight: Tensor
@@ -151,7 +151,7 @@ class Mixture(ClosedForm):
         for _ in range(self.iterations):
             objective, mass, sums = self._e_step(cells, log_weight, parameters)
             trace.append(objective)
-            if len(trace) > 1 and trace[-1] - trace[-2] < self.tolerance:
+            if len(trace) > 1 and trace[-1] - trace[-2] < self.tolerance * max(self.space.dimensions, 1):
                 break
             log_weight, parameters = self._m_step(mass, sums)
         return log_weight, parameters, trace
@@ -197,7 +197,7 @@ class ProductMixture(Mixture):
         components: The number M of components.
         restarts: How many starts are made.
         iterations: The most rounds of each.
-        tolerance: A start ends when a round gains less than this, in nats per event.
+        tolerance: A start ends when a round gains less than this, in nats per event and variable.
         smoothing: Pseudo-counts per value in each component.
 
     Example:
@@ -218,7 +218,7 @@ class ProductMixture(Mixture):
         components: int = 10,
         restarts: int = 3,
         iterations: int = 100,
-        tolerance: float = 1e-3,
+        tolerance: float = 3e-5,
         smoothing: float = 0.1,
     ) -> None:
         super().__init__(space, context_space, components, restarts, iterations, tolerance)
