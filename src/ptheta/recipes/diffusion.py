@@ -60,7 +60,7 @@ def ddpm(
     )
     small = max(space.shape, default=1) < 16
     training = {
-        "steps": 6000 if not image else 3000 if small else 2000,
+        "steps": 6000 if not image else 3000 if small else 4500,
         "batch_size": 64 if image else 128,
         "schedule": "cosine",
         "warmup": 100,
