@@ -97,7 +97,8 @@ class Comparison:
         minutes: The training budget of each trained model.
         seed: Names every draw.
         n_test: How many test events were scored.
-        n_samples: How many samples each model drew.
+        n_drawn: How many samples each model drew.
+        n_samples: How many of them were judged: as many as there are real events to compare with.
         contenders: The models, in the order of the family tree.
         left_out: Models that do not fit, and why.
         remarks: What could not be measured, and why.
@@ -109,6 +110,7 @@ class Comparison:
     minutes: float
     seed: int
     n_test: int
+    n_drawn: int
     n_samples: int
     contenders: list[Contender] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -125,6 +127,7 @@ class Comparison:
             "minutes": self.minutes,
             "seed": self.seed,
             "n_test": self.n_test,
+            "n_drawn": self.n_drawn,
             "n_samples": self.n_samples,
             "seconds": self.seconds,
             "threads": torch.get_num_threads(),
@@ -194,7 +197,7 @@ def compare(
     (out / "runs").mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     test = data.test.some(MAX_TEST)
-    result = Comparison(data, minutes, seed, len(test), samples, left_out=left_out)
+    result = Comparison(data, minutes, seed, len(test), samples, samples, left_out=left_out)
     result.real = _drawn(data.test.some(PLOTTED).x, data)
     evaluator = None
     try:
