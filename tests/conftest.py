@@ -26,10 +26,7 @@ def float64() -> Iterator[None]:
     torch.set_default_dtype(before)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from threads, and two test runs beside each other lose by them."""
-    before = torch.get_num_threads()
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Small tensors gain nothing from threads, and the last bits of trained features depend on how many there are."""
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

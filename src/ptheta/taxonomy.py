@@ -43,6 +43,7 @@ class Leaf:
 
 _DISCRETE = ("binary", "levels", "symbols")
 _ALL = (*_DISCRETE, "real")
+_DEQUANTISED = ("binary", "levels", "real")
 _BISHOP = "Bishop (2006), Pattern Recognition and Machine Learning"
 _BISHOP_LINK = "https://www.microsoft.com/en-us/research/publication/pattern-recognition-machine-learning/"
 
@@ -88,17 +89,17 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
                 ),
                 Leaf(
-                    "gaussian", "distributions:Gaussian", "one Gaussian", "exact", "parallel", _ALL, _BISHOP,
+                    "gaussian", "distributions:Gaussian", "one Gaussian", "exact", "parallel", _DEQUANTISED, _BISHOP,
                     _BISHOP_LINK,
                 ),
                 Leaf(
                     "gaussian-mixture", "distributions:GaussianMixture", "a mixture of Gaussians by EM",
-                    "exact", "parallel", _ALL,
+                    "exact", "parallel", _DEQUANTISED,
                     "Dempster, Laird and Rubin (1977), Maximum Likelihood from Incomplete Data via the EM Algorithm",
                     "https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
                 ),
                 Leaf(
-                    "kde", "distributions:KDE", "a Gaussian kernel on every training event", "exact", "parallel", _ALL,
+                    "kde", "distributions:KDE", "a Gaussian kernel on every training event", "exact", "parallel", _DEQUANTISED,
                     "Parzen (1962), On Estimation of a Probability Density Function and Mode",
                     "https://doi.org/10.1214/aoms/1177704472",
                 ),
