@@ -99,7 +99,7 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
                 ),
                 Leaf(
-                    "kde", "distributions:KDE", "a Gaussian kernel on every training event", "exact", "parallel", _DEQUANTISED,
+                    "kde", "distributions:KDE", "a Gaussian kernel on every event", "exact", "parallel", _DEQUANTISED,
                     "Parzen (1962), On Estimation of a Probability Density Function and Mode",
                     "https://doi.org/10.1214/aoms/1177704472",
                 ),
