@@ -118,7 +118,7 @@ def same(a: Tensor, b: Tensor, message: str) -> None:
 
 
 def scores_keep_the_contract(model: Any, x: Tensor, context: Tensor | None) -> None:
-    """One finite number per event, the same whatever the rest of the batch."""
+    """One finite number per event, none for none, the same whatever the rest of the batch."""
     for name, score in scores(model).items():
         whole = score(x, context, Noise(3))
         assert whole.shape == (len(x),), f"{name} has shape {tuple(whole.shape)}"
@@ -129,6 +129,8 @@ def scores_keep_the_contract(model: Any, x: Tensor, context: Tensor | None) -> N
             alone = score(x[start:stop], part, Noise(3).rows(start))
             assert torch.allclose(alone, whole[start:stop], rtol=1e-9, atol=1e-9), f"{name} depends on the batch"
         assert torch.equal(score(x, context, Noise(3)), whole), f"{name} does not repeat under the same noise"
+        none = score(x[:0], None if context is None else context[:0], Noise(3))
+        assert none.shape == (0,), f"{name} of no events has shape {tuple(none.shape)}"
 
 
 # 3. Normalisation

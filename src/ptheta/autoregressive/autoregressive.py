@@ -12,6 +12,7 @@ The head says what one conditional is: a Bernoulli, a categorical, a mixture. It
 like to the network: bits as 0 and 1, levels scaled to [-1, 1], symbols one-hot, reals standardised.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import final
@@ -109,7 +110,8 @@ class Autoregressive(LossModel):
         """What the network sees of contexts, with shape (B, features of a context), or None without a context space."""
         if self.context_space is None or context is None:
             return None
-        return self.context_space.embed(context, next(self.parameters()).dtype).reshape(len(context), -1)
+        features = self.context_space.embed(context, next(self.parameters()).dtype)
+        return features.reshape(len(context), math.prod(self.context_space.embedded_shape))
 
     @final
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:

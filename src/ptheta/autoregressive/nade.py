@@ -161,7 +161,7 @@ class Block(NamedTuple):
         """
         h = buffer[: len(self.v)]
         flat = h.view(-1, h.shape[2])
-        parents = (self.feeds * self.y).view(len(flat), -1)  # (K, B, K, E) -> (K B, K E)
+        parents = (self.feeds * self.y).view(len(flat), len(self.w))  # (K, B, K, E) -> (K B, K E)
         torch.mul(a, self.scale, out=h)
         activate(flat.addmm_(parents, self.w), activation, out=flat)
         return h, parents

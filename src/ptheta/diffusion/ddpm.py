@@ -120,7 +120,7 @@ class DDPM(LossModel):
         epsilon = noise.normal(origin.shape, "noise", origin)
         state = self._diffuse(origin, t, epsilon)
         error = epsilon - self.network(state, self._clock(t, origin), self._features(context, origin))
-        return error.square().reshape(len(x), -1).mean(1)  # eq. 14, over D
+        return error.square().reshape(len(x), self.space.dimensions).mean(1)  # eq. 14, over D
 
     @torch.no_grad()
     def elbo(self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, noise: Noise | None = None) -> Tensor:
@@ -234,7 +234,7 @@ class DDPM(LossModel):
     def _prior_term(self, origin: Tensor) -> Tensor:
         left = float(self.alpha_bar[-1])
         kl = left * origin.double() ** 2 - left - math.log1p(-left)
-        return kl.reshape(len(origin), -1).sum(1) / 2
+        return kl.reshape(len(origin), self.space.dimensions).sum(1) / 2
 
     def _term(self, x: Tensor, origin: Tensor, t: Tensor, features: Tensor | None, noise: Noise) -> Tensor:
         """The term of each event at its own time t (B,): L_0 where t is 1, else L_{t-1}; float64 with shape (B,)."""
@@ -242,7 +242,7 @@ class DDPM(LossModel):
         guess = self._guess(state, t, features).double()
         before, now = (self.alpha_bar.to(t.device)[s] for s in ((t - 1).clamp(min=1), t))
         weight = (before / (1 - before) - now / (1 - now)) / 2
-        error = (origin.double() - guess).square().reshape(len(x), -1).sum(1)
+        error = (origin.double() - guess).square().reshape(len(x), self.space.dimensions).sum(1)
         # Both Gaussians have one variance, so their KL is a squared error of means, and that one of guesses (eq. 8).
         return torch.where(t == 1, -decoder_log_prob(self.space, x, guess, self.sigma), weight * error)
 

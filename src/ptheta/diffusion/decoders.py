@@ -38,7 +38,7 @@ def decoder_log_prob(space: Space, x: Tensor, mean: Tensor, sigma: float) -> Ten
             log_prob = -(z**2) / 2 - math.log(sigma) - math.log(2 * math.pi) / 2
         case _:
             raise ValueError(f"a Gaussian decoder needs ordered values, but the space is {space}.")
-    return log_prob.reshape(len(x), -1).sum(1) - space.log_volume
+    return log_prob.reshape(len(x), space.dimensions).sum(1) - space.log_volume
 
 
 def log_cell_mass(mean: Tensor, sigma: float, levels: Tensor, n: int) -> Tensor:
