@@ -13,8 +13,8 @@ like the square root of i, which s_i = 1 / sqrt(i) undoes (elsewhere s_i = 1).
 
 The recurrence keeps no graph. Forward, one accumulator runs over the variables in place; backward, it runs back by
 subtracting the same rows, and the hidden units are computed again. A step holds O(B (D + H)) numbers instead of the
-O(B D H) of a loop under autograd. Variables are taken a few at a time: inside a block the accumulators are one matrix
-product with a strictly lower triangular matrix, which costs less than the passes over memory that it saves.
+O(B D H) of a loop under autograd. Output weights are applied to a few variables at a time; backward, the accumulators
+of such a block are one matrix product with a strictly lower triangular matrix.
 
 References:
     The Neural Autoregressive Distribution Estimator (Larochelle & Murray, 2011)
@@ -159,7 +159,7 @@ class Block(NamedTuple):
         Returns:
             The hidden units (K, B, H), and the scaled parents of every variable inside the block (K B, K E).
         """
-        h = buffer[: len(self.v)]
+        h = buffer if len(buffer) == len(self.v) else buffer[: len(self.v)]
         flat = h.view(-1, h.shape[2])
         parents = (self.feeds * self.y).view(len(flat), len(self.w))  # (K, B, K, E) -> (K B, K E)
         torch.mul(a, self.scale, out=h)
@@ -167,10 +167,15 @@ class Block(NamedTuple):
         return h, parents
 
 
+def block_size(n: int, d: int, n_hidden: int) -> int:
+    """How many of d variables make a block whose hidden units, for n events, stay in the cache."""
+    return max(1, min(32, BLOCK_NUMBERS // max(n * n_hidden, 1), d))
+
+
 def cut(y: Tensor, w: Tensor, v: Tensor, scale: Tensor) -> list[Block]:
     """Cuts the variables into blocks whose hidden units, for a whole batch, stay in the cache."""
     d, e, n_hidden = w.shape
-    k = max(1, min(32, BLOCK_NUMBERS // max(len(y) * n_hidden, 1), d))
+    k = block_size(len(y), d, n_hidden)
     place = torch.arange(d, device=y.device) % k
     feeds = scale[:, None] * (place[:, None] > torch.arange(k, device=y.device))
     pieces = zip(
@@ -181,7 +186,7 @@ def cut(y: Tensor, w: Tensor, v: Tensor, scale: Tensor) -> list[Block]:
         feeds[:, None, :, None].split(k),
         strict=True,
     )
-    return [Block(y, w, v, s, f[:, :, : len(v)]) for y, w, v, s, f in pieces]
+    return [Block(y, w, v, s, f if len(v) == k else f[:, :, : len(v)]) for y, w, v, s, f in pieces]
 
 
 @final
@@ -194,13 +199,16 @@ class Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, w: Tensor, start: Tensor, v: Tensor, scale: Tensor, activation: str) -> Tensor:
-        a, blocks = start.clone(), cut(y, w, v, scale)
-        k = len(blocks[0].v)
+        a, k, is_scaled = start.clone(), block_size(len(y), len(w), w.shape[2]), bool((scale != 1).any())
         buffer, out = y.new_empty(k, *a.shape), y.new_empty(*v.shape[:2], len(y))
-        for block, piece in zip(blocks, out.split(k), strict=True):
-            h, _ = block.hidden_units(a, activation, buffer)
-            torch.bmm(block.v, h.mT, out=piece)
-            a.addmm_(block.y.flatten(1), block.w)
+        variables = iter(zip(y.unbind(1), w.unbind(0), scale.unbind(0), strict=True))
+        for rows, piece in zip(v.split(k), out.split(k), strict=True):
+            h = buffer[: len(rows)]
+            # One variable at a time: without a gradient to keep, going on from a is cheaper than a triangular product.
+            for unit, (seen, weight, s) in zip(h.unbind(0), variables, strict=False):
+                activate(torch.mul(a, s, out=unit) if is_scaled else a, activation, out=unit)
+                a.addmm_(seen, weight)
+            torch.bmm(rows, h.mT, out=piece)
         ctx.save_for_backward(y, w, v, scale, a)
         ctx.activation = activation
         return out
