@@ -199,12 +199,7 @@ def compare(
     test = data.test.some(MAX_TEST)
     result = Comparison(data, minutes, seed, len(test), samples, samples, left_out=left_out)
     result.real = _drawn(data.test.some(PLOTTED).x, data)
-    evaluator = None
-    try:
-        evaluator = SampleEvaluator(data, n=samples, seed=seed)
-        result.n_samples = evaluator.n
-    except ValueError as error:  # too few events to compare samples with
-        result.remarks.append(str(error))
+    evaluator = _evaluator(result)
     options = {"minutes": minutes, "seed": seed}
     fit_one = partial(fit_run, options=options, source=source, data_options=data_options, resume=resume)
     titles = {leaf.name: leaf.title for _, leaf in leaves()}
@@ -213,8 +208,7 @@ def compare(
         result.contenders.append(contender)
         say(f"[{i + 1}/{len(names)}] {name}: {contender.title}")
         try:
-            model = _fit(contender, data, fit_one, watch)
-            _score(contender, model, data, test, samples, seed, evaluator)
+            _score(contender, _fit(contender, data, fit_one, watch), result, test, evaluator)
             say(f"        {contender.likelihood}")
         except Exception as error:
             contender.error = str(error) or type(error).__name__
@@ -242,20 +236,26 @@ def _fit(
     return run.model
 
 
+def _evaluator(result: Comparison) -> SampleEvaluator | None:
+    """Judges samples on the same events for every model; None, with a remark, where there are too few."""
+    try:
+        evaluator = SampleEvaluator(result.data, n=result.n_drawn, seed=result.seed)
+    except ValueError as error:
+        result.remarks.append(str(error))
+        return None
+    result.n_samples = evaluator.n
+    return evaluator
+
+
 def _score(
-    contender: Contender,
-    model: Model,
-    data: Dataset,
-    test: Events,
-    samples: int,
-    seed: int,
-    evaluator: SampleEvaluator | None,
+    contender: Contender, model: Model, result: Comparison, test: Events, evaluator: SampleEvaluator | None
 ) -> None:
-    contender.likelihood = likelihood(model, test, noise=Noise(seed), draws=max(4, BOUND_DRAWS // len(test)))
+    draws = max(4, BOUND_DRAWS // len(test))
+    contender.likelihood = likelihood(model, test, noise=Noise(result.seed), draws=draws)
     started = time.perf_counter()
-    x = model.sample(samples, noise=Noise(seed).at("sample"))
-    contender.sample_seconds = (time.perf_counter() - started) / samples
-    contender.picture = _drawn(x, data)
+    x = model.sample(result.n_drawn, noise=Noise(result.seed).at("sample"))
+    contender.sample_seconds = (time.perf_counter() - started) / result.n_drawn
+    contender.picture = _drawn(x, result.data)
     contender.metrics = list(evaluator(x).metrics) if evaluator else []
 
 
