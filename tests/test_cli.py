@@ -167,6 +167,16 @@ def test_bad_files_of_the_user(here: Path, capsys: pytest.CaptureFixture[str]):
     refused(capsys, "data", here / "objects.npy")
 
 
+def test_options_of_the_data_reach_the_reader(here: Path, capsys: pytest.CaptureFixture[str]):
+    (here / "t.csv").write_text("a,b,c\n" + "".join(f"{i}.5,{2 * i},{'xy'[i % 2]}\n" for i in range(30)))
+    assert "label='c'" in refused(capsys, "data", here / "t.csv")
+    code, out, _ = run(capsys, "data", here / "t.csv", "--data-options", "label=c", "--json")
+    assert code == 0 and json.loads(out)["context"] == "Symbols((), 2)"
+    code, _, _ = run(capsys, "fit", "gaussian", "--data", here / "t.csv", "--data-options", "label=c", "--out", "r")
+    assert code == 0 and run(capsys, "evaluate", "r", "--samples", "0")[0] == 0
+    assert "fold=3" in refused(capsys, "data", "red-wine", "--data-options", "fold")
+
+
 def test_ctrl_c_is_130_and_the_run_goes_on(bits: Path, here: Path, capsys: pytest.CaptureFixture[str]):
     import os
     import signal

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from ptheta.cli import options
 from ptheta.cli.options import call
 from ptheta.cli.train import free_folder, say, watcher
 
@@ -41,6 +42,7 @@ def _compare(
     seed: int = 0,
     out: Path | None = None,
     size: int | None = None,
+    data_options: tuple[str, ...] = (),
     resume: bool = False,
     json: bool = False,
 ) -> None:
@@ -54,6 +56,7 @@ def _compare(
         seed: Names every draw.
         out: The folder; by default runs/compare-<data>-<n>.
         size: Resizes the pictures of a folder to this height and width.
+        data_options: More options of the data, such as fold=3, label=class, skip_corrupt=true.
         resume: Goes on in a folder that holds some of the runs already.
         json: Prints the result as one JSON object.
     """
@@ -62,8 +65,8 @@ def _compare(
     from ptheta.data import load
     from ptheta.report.compare import compare
 
-    data_options = {} if size is None else {"size": size}
-    loaded = load(data, **data_options)
+    loading = options.data_options(data_options, size)
+    loaded = load(data, **loading)
     for note in loaded.notes:
         say(f"data: {note}", error=True)
     out = out or free_folder(Path("runs"), f"compare-{Path(loaded.name).name}")
@@ -76,7 +79,7 @@ def _compare(
         seed=seed,
         resume=resume,
         source=data,
-        data_options=data_options,
+        data_options=loading,
         watch=watcher,
         say=lambda text: say(text, error=True),
     )

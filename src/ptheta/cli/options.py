@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
-__all__ = ["Help", "call", "documented", "record"]
+__all__ = ["Help", "call", "data_options", "documented", "record"]
 
 T = TypeVar("T")
 
@@ -54,6 +55,26 @@ def record(
     ]
     made = dataclasses.make_dataclass(title, specs)
     return vars(tyro.cli(made, args=list(words), prog=prog, description=description))
+
+
+def data_options(pairs: Sequence[str], size: int | None) -> dict[str, Any]:
+    """The options of ``load`` from the command line.
+
+    Args:
+        pairs: Words such as fold=3, skip_corrupt=true or label=class.
+        size: The option ``size``, which has a name of its own.
+
+    Returns:
+        Keywords of ``load``: true and false as such, numbers as numbers, anything else as text.
+    """
+    options: dict[str, Any] = {} if size is None else {"size": size}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--data-options takes words such as fold=3 or skip_corrupt=true, but one is {pair!r}.")
+        plain = value.lower() in ("true", "false") or value.replace(".", "", 1).removeprefix("-").isdigit()
+        options[name.replace("-", "_")] = json.loads(value.lower()) if plain else value
+    return options
 
 
 def documented(function: Callable[..., Any]) -> dict[str, str]:

@@ -4,11 +4,12 @@ import json as jsonlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from tyro.conf import Positional
 
-from ptheta.cli.options import Help, call
+from ptheta.cli import options
+from ptheta.cli.options import call
 from ptheta.cli.train import say
 from ptheta.taxonomy import leaves
 
@@ -68,7 +69,8 @@ def _data(
     name: Positional[str] = "",
     json: bool = False,
     out: Path | None = None,
-    size: Annotated[int | None, Help()] = None,
+    size: int | None = None,
+    data_options: tuple[str, ...] = (),
 ) -> None:
     """Says what a data set is: its space, its splits, what was done to it; and draws it. Without a name, lists all.
 
@@ -77,6 +79,7 @@ def _data(
         json: Prints one JSON object instead.
         out: Where to draw a picture of it; a .png file.
         size: Resizes the pictures of a folder to this height and width.
+        data_options: More options of the data, such as fold=3, label=class, skip_corrupt=true.
     """
     from ptheta.data import NAMES, load
 
@@ -84,7 +87,7 @@ def _data(
         listing = {known: entry.about for known, entry in NAMES.items()}
         say(jsonlib.dumps({"data": listing}) if json else "\n".join(f"{k:<18} {v}" for k, v in listing.items()))
         return
-    loaded = load(name, **({} if size is None else {"size": size}))
+    loaded = load(name, **options.data_options(data_options, size))
     facts = loaded.describe()
     if out is not None:
         from ptheta.report.pictures import picture

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ptheta.cli.options import documented, record
+from ptheta.cli.options import data_options, documented, record
 from ptheta.recipes import RECIPES, find_recipe
 
 __all__ = ["fit", "free_folder", "say", "watcher"]
@@ -19,6 +19,7 @@ OWN: dict[str, tuple[Any, Any, str]] = {
     "resume": (bool, False, "go on from the run folder's last checkpoint, or start there"),
     "conditional": (bool, False, "model p(x | context), where the data has classes"),
     "size": (int | None, None, "resize the pictures of a folder to this height and width"),
+    "data_options": (tuple[str, ...], (), "more options of the data, such as fold=3, label=class, skip_corrupt=true"),
     "quiet": (bool, False, "no bar and no pictures"),
 }
 
@@ -43,8 +44,8 @@ def fit(words: Sequence[str]) -> None:
     from ptheta.data import load
     from ptheta.recipes.runs import fit_run
 
-    data_options = {} if chosen["size"] is None else {"size": chosen["size"]}
-    data = load(chosen["data"], **data_options)
+    loading = data_options(chosen["data_options"], chosen["size"])
+    data = load(chosen["data"], **loading)
     for note in data.notes:
         say(f"data: {note}", error=True)
     out = chosen["out"] or free_folder(Path("runs"), f"{name}-{Path(data.name).name}")
@@ -56,7 +57,7 @@ def fit(words: Sequence[str]) -> None:
         settings=settings,
         options={n: chosen[n] for n in options},
         source=chosen["data"],
-        data_options=data_options,
+        data_options=loading,
         conditional=chosen["conditional"],
         resume=chosen["resume"],
         watch=None if chosen["quiet"] else watcher(name, out),
