@@ -125,12 +125,8 @@ class LogisticMixtureHead(Head):
     def width(self) -> int:
         return 3 * self.components
 
-    def _split(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        logits, mean, log_scale = params.chunk(3, -1)
-        return logits, mean, log_scale.clamp(min=self.min_log_scale)
-
     def log_prob(self, params: Tensor, cell: Tensor) -> Tensor:
-        logits, mean, log_scale = self._split(params)
+        logits, mean, log_scale = split_mixture(params, self.min_log_scale)
         x = cell.to(params.dtype)[..., None] * (2 / (self.n - 1)) - 1
         inverse = (-log_scale).exp()
         upper = (x + 1 / (self.n - 1) - mean) * inverse
@@ -143,14 +139,14 @@ class LogisticMixtureHead(Head):
         return torch.logsumexp(logits.log_softmax(-1) + torch.where(is_end[..., None], ends, inside), -1)
 
     def sample(self, params: Tensor, uniforms: Tensor) -> Tensor:
-        logits, mean, log_scale = self._split(params)
+        logits, mean, log_scale = split_mixture(params, self.min_log_scale)
         k = inverse_cdf(logits, uniforms[..., 0])[..., None]
         u = uniforms[..., 1]
         value = mean.gather(-1, k).squeeze(-1) + log_scale.gather(-1, k).squeeze(-1).exp() * (u.log() - (-u).log1p())
         return ((value + 1) * ((self.n - 1) / 2)).round().clamp(0, self.n - 1).to(torch.uint8)
 
     def mean(self, params: Tensor) -> Tensor:
-        logits, mean, log_scale = self._split(params)
+        logits, mean, log_scale = split_mixture(params, self.min_log_scale)
         cuts = (torch.arange(self.n - 1, dtype=params.dtype, device=params.device) + 0.5) * (2 / (self.n - 1)) - 1
         above = torch.sigmoid((mean[..., None] - cuts) * (-log_scale).exp()[..., None])  # (..., K, n - 1)
         return (logits.softmax(-1) * above.sum(-1)).sum(-1)  # E x = sum over cuts of P(x > cut)
@@ -174,24 +170,26 @@ class GaussianMixtureHead(Head):
     def width(self) -> int:
         return 3 * self.components
 
-    def _split(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        logits, mean, log_scale = params.chunk(3, -1)
-        return logits, mean, log_scale.clamp(min=self.min_log_scale)
-
     def log_prob(self, params: Tensor, cell: Tensor) -> Tensor:
-        logits, mean, log_scale = self._split(params)
+        logits, mean, log_scale = split_mixture(params, self.min_log_scale)
         z = (cell.to(params.dtype)[..., None] - mean) * (-log_scale).exp()
         return torch.logsumexp(logits.log_softmax(-1) - 0.5 * z**2 - log_scale, -1) - 0.5 * math.log(2 * math.pi)
 
     def sample(self, params: Tensor, uniforms: Tensor) -> Tensor:
-        logits, mean, log_scale = self._split(params)
+        logits, mean, log_scale = split_mixture(params, self.min_log_scale)
         k = inverse_cdf(logits, uniforms[..., 0])[..., None]
         z = torch.special.ndtri(uniforms[..., 1])
         return mean.gather(-1, k).squeeze(-1) + log_scale.gather(-1, k).squeeze(-1).exp() * z
 
     def mean(self, params: Tensor) -> Tensor:
-        logits, mean, _ = self._split(params)
+        logits, mean, _ = split_mixture(params, self.min_log_scale)
         return (logits.softmax(-1) * mean).sum(-1)
+
+
+def split_mixture(params: Tensor, min_log_scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Cuts the parameters of a mixture (..., 3 K) into logits, means and log scales, with shape (..., K) each."""
+    logits, mean, log_scale = params.chunk(3, -1)
+    return logits, mean, log_scale.clamp(min=min_log_scale)
 
 
 def inverse_cdf(logits: Tensor, u: Tensor) -> Tensor:
