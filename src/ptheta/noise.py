@@ -75,8 +75,7 @@ class Noise:
         Returns:
             A tensor of that shape.
         """
-        dtype = torch.get_default_dtype() if like is None else like.dtype
-        device = torch.device("cpu") if like is None else like.device
+        dtype, device = _kind(like)
         if self.seed is None:
             u = torch.rand(tuple(shape), dtype=dtype, device=device)
         else:
@@ -95,8 +94,7 @@ class Noise:
         Returns:
             A tensor of that shape.
         """
-        dtype = torch.get_default_dtype() if like is None else like.dtype
-        device = torch.device("cpu") if like is None else like.device
+        dtype, device = _kind(like)
         if self.seed is None:
             return torch.randn(tuple(shape), dtype=dtype, device=device)
         u = self._draw(shape, key).clamp_(2**-54, 1 - 2**-53)
@@ -108,6 +106,12 @@ class Noise:
         if self._start:
             stream.advance(self._start * math.prod(shape[1:]))
         return torch.from_numpy(np.random.Generator(stream).random(tuple(shape)))
+
+
+def _kind(like: Tensor | None) -> tuple[torch.dtype, torch.device]:
+    if like is None:
+        return torch.get_default_dtype(), torch.device("cpu")
+    return like.dtype, like.device
 
 
 @contextmanager
