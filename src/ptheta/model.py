@@ -112,7 +112,7 @@ class Model(ABC):
 
     @abstractmethod
     def fit(self, data: Any, **settings: Any) -> Self:
-        """Fits to ``data.train``: closed-form models afresh, trained ones from their present weights."""
+        """Fits to ``data.train``: closed-form models afresh, trained ones from their present weights; takes a seed."""
 
     @abstractmethod
     def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:

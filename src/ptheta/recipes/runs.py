@@ -8,7 +8,6 @@
 ``run.json`` names a recipe of the literal table and its settings; nothing in a file is ever imported or unpickled.
 """
 
-import inspect
 import json
 import platform
 import time
@@ -182,8 +181,7 @@ def fit_run(
             pass
     elif checkpoints.latest(out / "checkpoints") is None:
         started = time.perf_counter()
-        accepts_seed = "seed" in inspect.signature(model.fit).parameters
-        model.fit(data, **chosen, **({"seed": seed} if accepts_seed else {}))
+        model.fit(data, **chosen, seed=seed)
         _save_closed_form(model, out, time.perf_counter() - started)
     return open_run(out)
 
