@@ -7,8 +7,9 @@ Nothing here imports torch before a verb needs it, so help is instant.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from importlib import import_module
+
+from ptheta.hints import did_you_mean
 
 __all__ = ["VERBS", "main"]
 
@@ -46,9 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
-        near = get_close_matches(verb, VERBS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return _say(f"there is no verb {verb!r}.{hint} The verbs are {', '.join(VERBS)}.", 2)
+        return _say(f"there is no verb {verb!r}.{did_you_mean(verb, VERBS)} The verbs are {', '.join(VERBS)}.", 2)
     module, function = VERBS[verb][0].split(":")
     return guarded(lambda: getattr(import_module(f"ptheta.cli.{module}"), function)(rest))
 

@@ -6,10 +6,11 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
 import tyro
+
+from ptheta.hints import did_you_mean
 
 __all__ = ["Help", "call", "data_options", "documented", "record"]
 
@@ -99,6 +100,5 @@ def _refuse_unknown(words: Sequence[str], names: Sequence[str], prog: str) -> No
         if not option.startswith("--") or option == "--":
             continue
         if option.replace("_", "-").replace("--no-", "--") not in known and option.replace("_", "-") not in known:
-            near = get_close_matches(option, known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"See {prog} --help."
-            raise ValueError(f"{prog} has no option {option}. {hint}")
+            hint = did_you_mean(option, known) or f" See {prog} --help."
+            raise ValueError(f"{prog} has no option {option}.{hint}")

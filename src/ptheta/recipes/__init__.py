@@ -5,9 +5,9 @@ import no torch at the top, so that ``ptheta --help`` is instant.
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 
+from ptheta.hints import did_you_mean
 from ptheta.recipes.recipe import Recipe
 
 __all__ = ["RECIPES", "Recipe", "find_recipe"]
@@ -44,8 +44,7 @@ def find_recipe(name: str) -> Callable[..., Recipe]:
         A function of (space, context_space, *, dials) that returns a ``Recipe``.
     """
     if name not in RECIPES:
-        near = get_close_matches(name, RECIPES, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, RECIPES)
         raise ValueError(f"there is no model named {name!r}.{hint} The models are {', '.join(RECIPES)}.")
     module, function = RECIPES[name].split(":")
     return getattr(import_module(f"ptheta.recipes.{module}"), function)

@@ -1,10 +1,10 @@
 """Every row that ``ptheta reproduce`` knows, and the one way to run a row."""
 
 import time
-from difflib import get_close_matches
 from itertools import chain
 from typing import Any
 
+from ptheta.hints import did_you_mean
 from ptheta.recipes import (
     reproductions_adversarial,
     reproductions_density,
@@ -34,8 +34,7 @@ def run_row(name: str, seed: int = 0) -> dict[str, Any]:
         ``row``, ``paper``, ``ours``, ``pass_line``, ``passed``, ``unit``, ``seed``, ``seconds`` and ``source``.
     """
     if name not in ROWS:
-        near = get_close_matches(name, ROWS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, ROWS)
         raise ValueError(f"there is no row {name!r}.{hint} ptheta reproduce without a name lists them.")
     row = ROWS[name]
     started = time.perf_counter()
@@ -55,8 +54,6 @@ def run_row(name: str, seed: int = 0) -> dict[str, Any]:
 
 def _fitted(row: Row, seed: int) -> float:
     """The negative log-likelihood, or its bound, of the test split in nats."""
-    import inspect
-
     from ptheta.data import load
     from ptheta.metrics import likelihood
     from ptheta.model import Trained
@@ -68,8 +65,7 @@ def _fitted(row: Row, seed: int) -> float:
     if isinstance(model, Trained):
         model.fit(data, **{**merged_training(recipe, row.training), "seed": seed, "progress": True})
     else:
-        accepts_seed = "seed" in inspect.signature(model.fit).parameters
-        model.fit(data, **recipe.training, **({"seed": seed} if accepts_seed else {}))
+        model.fit(data, **recipe.training, seed=seed)
     found = likelihood(model, data.test, importance=row.importance)
     assert found.value is not None
     return found.value

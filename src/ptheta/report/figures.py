@@ -5,7 +5,6 @@ The first seven and the spiral need no training; samples, two-answers and modes 
 
 import math
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from ptheta.distributions.games import simultaneous_steps
 from ptheta.distributions.information import entropy, information, jensen_shannon, optimal_discriminator
+from ptheta.hints import did_you_mean
 from ptheta.noise import Noise, seeded
 from ptheta.spaces import Real
 
@@ -46,8 +46,7 @@ def draw(name: str, out: str | Path) -> None:
         out: A file ending in .png, .svg or .pdf.
     """
     if name not in FIGURES:
-        near = get_close_matches(name, FIGURES, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, FIGURES)
         raise ValueError(f"there is no figure {name!r}.{hint} The figures are {', '.join(FIGURES)}.")
     path = Path(out)
     if path.suffix not in (".png", ".svg", ".pdf"):

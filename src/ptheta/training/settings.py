@@ -1,9 +1,10 @@
 """How to train: one frozen record, whose defaults are the only place they are written."""
 
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, final
+
+from ptheta.hints import did_you_mean
 
 __all__ = ["Training"]
 
@@ -79,7 +80,6 @@ class Training:
         names = [f.name for f in fields(cls)]
         for name in options:
             if name not in names:
-                near = get_close_matches(name, names, n=1)
-                hint = f" Did you mean {near[0]}?" if near else f" The options are {', '.join(names)}."
+                hint = did_you_mean(name, names) or f" The options are {', '.join(names)}."
                 raise ValueError(f"fit has no option {name!r}.{hint}")
         return cls(**options)
