@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ptheta.autoregressive import Autoregressive
 from ptheta.noise import Noise
-from ptheta.spaces import Real, Space
+from ptheta.spaces import Space
 
 FALSE_ALARM = 1e-3
 
@@ -66,15 +66,6 @@ def causal(conditionals: Callable[[Tensor], Tensor], cells: Tensor, changed: Ten
         moved = (conditionals(other) != base).flatten(2).any(2).any(0)
         assert not moved[: j + 1].any(), f"variable {j} leaks into {moved[: j + 1].nonzero().flatten().tolist()}"
         assert moved[j + 1 :].all(), f"variable {j} does not reach {(~moved[j + 1 :]).nonzero().flatten().tolist()}"
-
-
-def naive_draw(model: Autoregressive, uniforms: Tensor, context: Tensor | None = None) -> Tensor:
-    """The slowest sampler: all conditionals again for every variable."""
-    dtype = uniforms.dtype if isinstance(model.space, Real) else torch.int64
-    cells = torch.zeros(uniforms.shape[:2], dtype=dtype)
-    for i in range(cells.shape[1]):
-        cells[:, i] = model.head.sample(model.conditionals(cells, context)[:, i], uniforms[:, i]).to(dtype)
-    return cells
 
 
 def rows_stand_alone(sample: Callable[[int, Noise], Tensor], many: int) -> None:

@@ -223,6 +223,18 @@ def conditionals_see_only_the_past(model: Any, x: Tensor, context: Tensor | None
         assert moved[j + 1 :].all(), f"variable {j} does not reach all variables after it"
 
 
+def samplers_agree(model: Any, context: Tensor | None) -> None:
+    """The cached, the fixed-point and the naive sampler draw the same events from the same noise, tempered or not."""
+    n = 20 if context is None else len(context)
+    for temperature in (1.0, 0.7):
+        drawn = {
+            method: model.sample(n, context, noise=Noise(4), temperature=temperature, method=method)
+            for method in ("naive", "cached", "fixed-point")
+        }
+        for method in ("cached", "fixed-point"):
+            same(drawn[method], drawn["naive"], f"the {method} sampler draws other events than the naive one")
+
+
 # 7. Bounds
 
 

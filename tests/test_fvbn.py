@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import autoregressive_laws as laws
-from ptheta.autoregressive import FVBN
+from ptheta.autoregressive import FVBN, Choice
 from ptheta.noise import Noise
 from ptheta.spaces import Binary, Classes, Levels, Real, Symbols
 
@@ -45,7 +45,8 @@ def test_a_biased_sampler_is_rejected():
     model = rough(Binary((4,)))
     probabilities = model.log_prob(laws.states(model.space)).exp()
     with torch.no_grad():
-        cells = model.draw(Noise(1).uniform((4000, 4, 1), "u").double() ** 1.2)
+        choice = Choice(model.head, Noise(1).uniform((4000, 4, 1), "u").double() ** 1.2)
+        cells = model.draw(choice, 4000).long()
     with pytest.raises(AssertionError, match="disagree"):
         laws.frequencies_agree(cells, probabilities, laws.state_index(model.space))
 
@@ -67,10 +68,9 @@ def test_a_leaky_mask_is_rejected():
 @pytest.mark.parametrize("space", SPACES, ids=str)
 def test_the_sampler_equals_the_naive_one(space):
     model = rough(space, context_space=Classes(3))
-    u = Noise(2).uniform((50, space.dimensions, 1), "u", like=model.bias)
     context = torch.arange(50) % 3
-    with torch.no_grad():
-        assert torch.equal(model.draw(u, context).long(), laws.naive_draw(model, u, context))
+    cached, naive = (model.sample(50, context, noise=Noise(2), method=method) for method in ("cached", "naive"))
+    assert torch.equal(cached, naive)
 
 
 def test_rows_stand_alone():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import autoregressive_laws as laws
-from ptheta.autoregressive import NADE, nade
+from ptheta.autoregressive import NADE, Choice, nade
 from ptheta.autoregressive.nade import Recurrence
 from ptheta.data.dataset import Dataset, Events
 from ptheta.noise import Noise
@@ -133,7 +133,8 @@ def test_a_biased_sampler_is_rejected():
     model = rough(Binary((4,)))
     probabilities = model.log_prob(laws.states(model.space)).exp()
     with torch.no_grad():
-        cells = model.draw(Noise(1).uniform((4000, 4, 1), "u").double() ** 1.2)
+        choice = Choice(model.head, Noise(1).uniform((4000, 4, 1), "u").double() ** 1.2)
+        cells = model.draw(choice, 4000).long()
     with pytest.raises(AssertionError, match="disagree"):
         laws.frequencies_agree(cells, probabilities, laws.state_index(model.space))
 
@@ -164,11 +165,9 @@ def test_a_leaky_twin_is_rejected():
 @pytest.mark.parametrize("space", [*DISCRETE, Levels((5,), 100), Real((5,))], ids=str)
 def test_the_sampler_equals_the_naive_one(space):
     model = rough(space, context_space=Classes(3))
-    u = Noise(2).uniform((50, space.dimensions, model.head.uniforms), "u", like=model.weight)
     context = torch.arange(50) % 3
-    with torch.no_grad():
-        cells, naive = model.draw(u, context), laws.naive_draw(model, u, context)
-    torch.testing.assert_close(cells.to(naive.dtype), naive, rtol=0, atol=1e-9 if isinstance(space, Real) else 0)
+    cached, naive = (model.sample(50, context, noise=Noise(2), method=method) for method in ("cached", "naive"))
+    torch.testing.assert_close(cached, naive, rtol=0, atol=1e-9 if isinstance(space, Real) else 0)
 
 
 @pytest.mark.parametrize("space", [Binary((6,)), Real((3,))], ids=str)

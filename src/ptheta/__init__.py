@@ -75,6 +75,7 @@ _NAMES = {
     "evaluate_samples": "metrics.samples",
     "likelihood": "metrics.likelihood",
     "load": "data.loading",
+    "pixel_order": "autoregressive.orders",
     "prefix_neighbours": "distributions",
     "scores": "metrics.likelihood",
 }

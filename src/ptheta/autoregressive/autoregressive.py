@@ -13,14 +13,17 @@ like to the network: bits as 0 and 1, levels scaled to [-1, 1], symbols one-hot,
 """
 
 import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import final
+from functools import partial
+from typing import Literal, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ptheta.autoregressive.sampling import Choice, fixed_point, naive
 from ptheta.distributions.heads import Head, default_head
 from ptheta.model import LossModel
 from ptheta.noise import Noise
@@ -28,6 +31,8 @@ from ptheta.optimizers import Optimizer
 from ptheta.spaces import Levels, Space, Symbols
 
 __all__ = ["Autoregressive"]
+
+Method = Literal["cached", "fixed-point", "naive"]
 
 THERMOMETER = 32  # up to so many levels, the network sees one bit per threshold
 CHUNK = 100  # events drawn together: larger ones leave the processor's cache
@@ -76,15 +81,17 @@ class Autoregressive(LossModel):
         """
 
     @abstractmethod
-    def draw(self, uniforms: Tensor, context: Tensor | None = None) -> Tensor:
-        """Draws the variables one after the other.
+    def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
+        """Draws the variables one after the other, computing everything only once.
 
         Args:
-            uniforms: What drives the draws, with shape (B, D, head.uniforms).
-            context: Contexts, with shape (B, *context_space.shape).
+            choice: Decides a variable: ``choice(i, params)`` takes the parameters of the one in place i, with shape
+                (n, head.width), and returns its cells, with shape (n,).
+            n: How many events.
+            context: Contexts, with shape (n, *context_space.shape).
 
         Returns:
-            Cells in the model's order, with shape (B, D).
+            Cells in the model's order, with shape (n, D): those that ``naive`` draws from the same choice.
         """
 
     @property
@@ -135,24 +142,102 @@ class Autoregressive(LossModel):
 
     @final
     @torch.no_grad()
-    def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
-        """Draws events by ancestral sampling, D steps per chunk of events.
+    def sample(
+        self,
+        n: int,
+        context: Tensor | None = None,
+        *,
+        noise: Noise | None = None,
+        temperature: float = 1.0,
+        method: Method = "cached",
+    ) -> Tensor:
+        """Draws events, a chunk at a time. Every method draws the same events from the same noise.
 
         Args:
             n: How many.
             context: One context per event, with shape (n, *context_space.shape).
             noise: Where the draws come from; None is torch's global generator.
+            temperature: What every conditional is tempered by; below 1, likelier values come more often. Events then
+                no longer follow ``log_prob``.
+            method: ``cached`` takes D small steps, ``fixed-point`` as many whole passes as it needs, mostly far fewer
+                than D, and ``naive`` D whole passes.
 
         Returns:
             Events with shape (n, *space.shape).
         """
         self.check_context(n, context)
+        return self._in_chunks(n, context, noise, temperature, method, None, None)
+
+    @final
+    @torch.no_grad()
+    def complete(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        context: Tensor | None = None,
+        *,
+        noise: Noise | None = None,
+        temperature: float = 1.0,
+        method: Method = "cached",
+    ) -> Tensor:
+        """Fills in what the mask leaves open, at the cost of a sample.
+
+        Where every open variable comes after every known one in the model's order, the filling is a draw from
+        p(open | known), exactly. Elsewhere an open variable is drawn given what comes before it only: it does not see
+        the known variables after it, and a warning says so.
+
+        Args:
+            x: Events with shape (B, *space.shape); only their known parts matter.
+            mask: Which variables are known, Boolean, with the shape of x.
+            context: Contexts with shape (B, *context_space.shape).
+            noise: Where the draws come from; None is torch's global generator.
+            temperature: What every conditional is tempered by.
+            method: As for ``sample``.
+
+        Returns:
+            Events with the shape of x, equal to it where the mask is true.
+        """
+        self.check(x, context)
+        if mask.shape != x.shape or mask.dtype != torch.bool:
+            came = f"{mask.dtype} with shape {tuple(mask.shape)}"
+            raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
+        known = mask.flatten(1)[:, self.order]
+        behind = (~known).cumsum(1).gt(0) & known  # known, but only after something open
+        if bool(behind.any()):
+            rows = int(behind.any(1).sum())
+            warnings.warn(
+                f"in {rows} of {len(x)} events some known variables come after open ones in the model's order; the "
+                "open ones are drawn without seeing them. An order that visits the known part first is exact.",
+                stacklevel=2,
+            )
+        return self._in_chunks(len(x), context, noise, temperature, method, self.space.cells(x)[:, self.order], known)
+
+    def _in_chunks(
+        self,
+        n: int,
+        context: Tensor | None,
+        noise: Noise | None,
+        temperature: float,
+        method: Method,
+        known: Tensor | None,
+        mask: Tensor | None,
+    ) -> Tensor:
+        if method not in ("cached", "fixed-point", "naive"):
+            raise ValueError(f"method should be cached, fixed-point or naive, but it is {method!r}.")
         noise, like = noise or Noise(None), next(self.parameters())
         shape, back = (self.space.dimensions, self.head.uniforms), self.order.argsort()
         chunks = []
         for start in range(0, n, CHUNK):
             rows = slice(start, min(start + CHUNK, n))
             u = noise.rows(start).uniform((rows.stop - start, *shape), "variables", like=like)
-            cells = self.draw(u, None if context is None else context[rows])
+            held = {} if known is None or mask is None else {"known": known[rows], "mask": mask[rows]}
+            choice = Choice(self.head, u, temperature=temperature, **held)
+            c = None if context is None else context[rows]
+            if method == "cached":
+                cells = self.draw(choice, len(u), c)
+            elif method == "naive":
+                cells = naive(partial(self.conditionals, context=c), choice)
+            else:
+                cells = fixed_point(partial(self.conditionals, context=c), choice)[0]
             chunks.append(self.space.events(cells[:, back]))
         return torch.cat(chunks) if chunks else self.space.events(like.new_zeros(0, shape[0]))

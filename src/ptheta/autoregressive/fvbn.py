@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptheta.autoregressive.autoregressive import Autoregressive
+from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
@@ -79,15 +80,15 @@ class FVBN(Autoregressive):
         weight = (self.weight * self.mask).flatten(2).flatten(0, 1)  # (D width, D E)
         return F.linear(y, weight).unflatten(1, self.bias.shape) + self._bias(context)
 
-    def draw(self, uniforms: Tensor, context: Tensor | None = None) -> Tensor:
+    def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
         bias = self._bias(context)
         weight = self.weight.flatten(2)  # (D, width, D E)
-        n, d, e = len(uniforms), len(weight), self.features
-        cells, seen = [], uniforms.new_zeros(n, d * e)
+        d, e = len(weight), self.features
+        cells, seen = [], bias.new_zeros(n, d * e)
         for i in range(d):
             parents = slice(0, i * e)
             params = seen[:, parents] @ weight[i, :, parents].T + bias[..., i, :]
-            cells.append(self.head.sample(params, uniforms[:, i]))
+            cells.append(choice(i, params))
             seen[:, i * e : (i + 1) * e] = self.look(cells[-1], seen.dtype)
         return torch.stack(cells, 1)
 

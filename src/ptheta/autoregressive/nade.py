@@ -34,7 +34,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ptheta.autoregressive.autoregressive import Autoregressive
-from ptheta.distributions.heads import BernoulliHead, Head
+from ptheta.autoregressive.sampling import Choice
+from ptheta.distributions.heads import Head
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
 
@@ -100,23 +101,16 @@ class NADE(Autoregressive):
         out = Recurrence.apply(y, self.weight, start, self.output_weight, self.scale, self.activation)
         return out.permute(2, 0, 1) + bias  # (D, width, B) -> (B, D, width)
 
-    def draw(self, uniforms: Tensor, context: Tensor | None = None) -> Tensor:
-        a, bias = self._start(len(uniforms), context)
+    def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
+        a, bias = self._start(n, context)
         a, h = a.clone(), torch.empty_like(a)
-        cells = a.new_empty(len(self.weight), len(a), 1)
-        bits = isinstance(self.space, Binary) and isinstance(self.head, BernoulliHead)
-        steps = zip(self.weight, self.output_weight.mT, bias.unbind(-2), uniforms.unbind(1), cells, strict=True)
-        for i, (weight, output_weight, b, u, y) in enumerate(steps):
+        steps = zip(self.weight, self.output_weight.mT, bias.unbind(-2), strict=True)
+        cells = []
+        for i, (weight, output_weight, b) in enumerate(steps):
             activate(torch.mul(a, self.scale[i], out=h) if self.is_scaled else a, self.activation, out=h)
-            params = torch.addmm(b, h, output_weight)
-            if bits:  # the head's own draw, without its way through bytes and back
-                torch.lt(u, params.sigmoid_(), out=y)
-                a.addmm_(y, weight)
-            else:
-                cell = self.head.sample(params, u)
-                y.copy_(cell[:, None])
-                a.addmm_(self.look(cell, a.dtype), weight)
-        return cells[..., 0].T
+            cells.append(choice(i, torch.addmm(b, h, output_weight)))
+            a.addmm_(self.look(cells[-1], a.dtype), weight)
+        return torch.stack(cells, 1)
 
     def _start(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """The first accumulator, with shape (B, H), and the output bias, with shape (D, width) or (B, D, width)."""

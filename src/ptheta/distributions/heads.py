@@ -56,6 +56,10 @@ class Head(ABC):
         """Cells with shape (...), from parameters (..., width) and uniforms (..., self.uniforms)."""
 
     @abstractmethod
+    def temper(self, params: Tensor, temperature: float) -> Tensor:
+        """Parameters of p^(1/temperature), normalised; of a mixture, its weights and each of its parts are tempered."""
+
+    @abstractmethod
     def mean(self, params: Tensor) -> Tensor:
         """The expected cell, in the unit of cells, with shape (...). A mean is not a sample: label it."""
 
@@ -75,6 +79,9 @@ class BernoulliHead(Head):
 
     def sample(self, params: Tensor, uniforms: Tensor) -> Tensor:
         return (uniforms.squeeze(-1) < params.squeeze(-1).sigmoid()).to(torch.uint8)
+
+    def temper(self, params: Tensor, temperature: float) -> Tensor:
+        return params / temperature
 
     def mean(self, params: Tensor) -> Tensor:
         return params.squeeze(-1).sigmoid()
@@ -100,6 +107,9 @@ class CategoricalHead(Head):
 
     def sample(self, params: Tensor, uniforms: Tensor) -> Tensor:
         return inverse_cdf(params, uniforms.squeeze(-1))
+
+    def temper(self, params: Tensor, temperature: float) -> Tensor:
+        return params / temperature
 
     def mean(self, params: Tensor) -> Tensor:
         return params.softmax(-1) @ torch.arange(self.n, dtype=params.dtype, device=params.device)
@@ -145,6 +155,10 @@ class LogisticMixtureHead(Head):
         value = mean.gather(-1, k).squeeze(-1) + log_scale.gather(-1, k).squeeze(-1).exp() * (u.log() - (-u).log1p())
         return ((value + 1) * ((self.n - 1) / 2)).round().clamp(0, self.n - 1).to(torch.uint8)
 
+    def temper(self, params: Tensor, temperature: float) -> Tensor:
+        logits, mean, log_scale = split_mixture(params, self.min_log_scale)
+        return torch.cat([logits / temperature, mean, log_scale + math.log(temperature)], -1)
+
     def mean(self, params: Tensor) -> Tensor:
         logits, mean, log_scale = split_mixture(params, self.min_log_scale)
         cuts = (torch.arange(self.n - 1, dtype=params.dtype, device=params.device) + 0.5) * (2 / (self.n - 1)) - 1
@@ -180,6 +194,10 @@ class GaussianMixtureHead(Head):
         k = inverse_cdf(logits, uniforms[..., 0])[..., None]
         z = torch.special.ndtri(uniforms[..., 1])
         return mean.gather(-1, k).squeeze(-1) + log_scale.gather(-1, k).squeeze(-1).exp() * z
+
+    def temper(self, params: Tensor, temperature: float) -> Tensor:
+        logits, mean, log_scale = split_mixture(params, self.min_log_scale)
+        return torch.cat([logits / temperature, mean, log_scale + 0.5 * math.log(temperature)], -1)
 
     def mean(self, params: Tensor) -> Tensor:
         logits, mean, _ = split_mixture(params, self.min_log_scale)
