@@ -1,0 +1,196 @@
+"""Masked multilayer perceptrons: one pass gives numbers for every variable, computed from the variables before it.
+
+Variables come in an order 1, ..., D. Every hidden unit has a degree m, the number of variables it may see; the input
+of variable j has degree j, and the outputs of variable i have degree i - 1. A weight is kept where its row's degree is
+at least its column's, so that outputs of variable i are functions of the variables before i, whatever the depth.
+
+Hidden units are sorted by degree. What variable i needs is then a prefix of every layer, and once a variable is known
+its hidden units never change again: ``unroll`` computes each unit once, so that running through the variables one
+after the other (sampling, inverting a flow) costs as much as one pass, not D of them, and needs no mask at all.
+
+References:
+    MADE: Masked Autoencoder for Distribution Estimation (Germain, Gregor, Murray & Larochelle, 2015)
+    https://arxiv.org/abs/1502.03509
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["MaskedLinear", "MaskedMLP", "Unrolled"]
+
+Activation = Callable[[Tensor], Tensor]
+
+
+@final
+class MaskedLinear(nn.Module):
+    """A dense layer in which a unit sees only the units whose degree is at most its own.
+
+    Args:
+        before: The degrees of the inputs, int64.
+        after: The degrees of the outputs, int64.
+        context: The number of context features, which every unit sees; 0 for none.
+    """
+
+    mask: Tensor
+
+    def __init__(self, before: Tensor, after: Tensor, *, context: int = 0) -> None:
+        super().__init__()
+        mask = (after[:, None] >= before).to(torch.get_default_dtype())
+        bound = (mask.sum(1, keepdim=True) + context).clamp(min=1).rsqrt()  # of the inputs that are really seen
+        self.weight = nn.Parameter((2 * torch.rand(mask.shape) - 1) * bound * mask)
+        self.bias = nn.Parameter((2 * torch.rand(len(after)) - 1) * bound[:, 0])
+        self.context = nn.Linear(context, len(after), bias=False) if context else None
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Maps inputs with shape (B, inputs) and context features with shape (B, context) to (B, outputs)."""
+        out = F.linear(x, self.weight * self.mask, self.bias)
+        return out if self.context is None else out + self.context(context)
+
+    def shift(self, n: int, context: Tensor | None) -> Tensor:
+        """What each unit adds to its weighted inputs, with shape (outputs, n)."""
+        bias = self.bias[:, None].expand(-1, n)
+        return bias if self.context is None else self.context(context).T + bias
+
+
+@final
+class MaskedMLP(nn.Module):
+    """A perceptron whose outputs for variable i see only the variables before i, and the context.
+
+    A layer of fewer than D hidden units cannot hold every degree: its outputs then see some variables late or never,
+    unless ``direct`` is set.
+
+    Args:
+        d: The number D of variables.
+        features: How many input numbers one variable has.
+        outputs: How many output numbers one variable gets.
+        hidden: The width of each hidden layer.
+        context: The number of context features, which enter every layer; 0 for none.
+        direct: Whether the inputs reach the outputs by a linear (masked) layer too.
+        activation: The hidden units' nonlinearity.
+
+    Example:
+        >>> net = MaskedMLP(3, 1, 2, (6,))
+        >>> x = torch.zeros(1, 3)
+        >>> moved = net(x + torch.tensor([0.0, 1.0, 0.0])) != net(x)
+        >>> moved.any(1)
+        tensor([[False, False,  True]])
+    """
+
+    def __init__(
+        self,
+        d: int,
+        features: int,
+        outputs: int,
+        hidden: Sequence[int] = (512, 512),
+        *,
+        context: int = 0,
+        direct: bool = False,
+        activation: Activation = F.relu,
+    ) -> None:
+        super().__init__()
+        self.d, self.outputs, self.activation = d, outputs, activation
+        seen = (torch.arange(d) + 1).repeat_interleave(features)
+        degrees = [seen, *(torch.arange(width) * d // width for width in hidden)]
+        self.hidden = nn.ModuleList(MaskedLinear(before, after, context=context) for before, after in pairwise(degrees))
+        # The numbers of one kind lie side by side for all variables: what follows works along whole rows of variables.
+        self.last = MaskedLinear(degrees[-1], torch.arange(d).repeat(outputs), context=context)
+        self.direct = MaskedLinear(seen, torch.arange(d).repeat(outputs)) if direct else None
+        self.ends = [torch.searchsorted(m, torch.arange(d), right=True).tolist() for m in degrees]  # by layer, variable
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Computes the outputs of all variables.
+
+        Args:
+            x: The variables in order, with shape (B, D) or (B, D, features).
+            context: Context features with shape (B, context), or None.
+
+        Returns:
+            Numbers with shape (B, outputs, D).
+        """
+        h = x = x.flatten(1)
+        for layer in self.hidden:
+            h = self.activation(layer(h, context))
+        out = self.last(h, context)
+        out = out if self.direct is None else out + self.direct(x)
+        return out.view(len(x), self.outputs, self.d)
+
+    def unroll(self, n: int, context: Tensor | None = None) -> "Unrolled":
+        """The same network, one variable after the other, for n examples at once."""
+        return Unrolled(self, n, context)
+
+
+@final
+class Unrolled:
+    """A masked perceptron run through the variables in order, every hidden unit computed once.
+
+    Ask for the next variable's numbers, decide what the variable is, tell; D times.
+
+    Args:
+        net: The network.
+        n: The number of examples.
+        context: Context features with n rows, or None.
+
+    Example:
+        >>> net = MaskedMLP(3, 1, 2, (6,))
+        >>> steps = net.unroll(4)
+        >>> numbers = []
+        >>> for i in range(3):
+        ...     numbers.append(steps.ask())
+        ...     steps.tell(torch.full((4, 1), float(i)))
+        >>> torch.allclose(torch.stack(numbers, 2), net(torch.arange(3.0).expand(4, 3)), atol=1e-5)
+        True
+    """
+
+    def __init__(self, net: MaskedMLP, n: int, context: Tensor | None = None) -> None:
+        self.net, self.i = net, 0
+        layers: list[MaskedLinear] = [*net.hidden, net.last]  # pyright: ignore[reportAssignmentType]
+        self.shifts = [layer.shift(n, context) for layer in layers]
+        self.shifts[-1] = self.shifts[-1].view(net.outputs, net.d, n)
+        self.weights = [layer.weight for layer in layers]
+        self.weights[-1] = net.last.weight.view(net.outputs, net.d, -1)
+        self.direct = None if net.direct is None else net.direct.weight.view(net.outputs, net.d, -1)
+        if net.direct is not None:
+            self.shifts[-1] = self.shifts[-1] + net.direct.bias.view(net.outputs, net.d, 1)
+        self.known = [_Rows(layer.weight.shape[1], n, layer.weight) for layer in layers]
+
+    def ask(self) -> Tensor:
+        """The numbers of the next variable, given those told so far, with shape (n, outputs)."""
+        for k, layer in enumerate(self.net.hidden):
+            rows = slice(self.known[k + 1].count, self.net.ends[k + 1][self.i])  # the units of the next degree
+            if rows.start < rows.stop:
+                seen = self.known[k].rows
+                block = torch.addmm(self.shifts[k][rows], layer.weight[rows, : len(seen)], seen)
+                self.known[k + 1].append(self.net.activation(block))
+        seen = self.known[-1].rows
+        out = torch.addmm(self.shifts[-1][:, self.i], self.weights[-1][:, self.i, : len(seen)], seen)  # (outputs, n)
+        if self.direct is not None:
+            seen = self.known[0].rows
+            out = torch.addmm(out, self.direct[:, self.i, : len(seen)], seen)
+        return out.T
+
+    def tell(self, features: Tensor) -> None:
+        """Says what the variable just asked about is: its input numbers, with shape (n, features)."""
+        self.known[0].append(features.T)
+        self.i += 1
+
+
+class _Rows:
+    """Rows that come in blocks: written into one buffer where no gradient is kept, joined afresh where it is."""
+
+    def __init__(self, most: int, n: int, like: Tensor) -> None:
+        self.buffer = like.new_empty(0 if torch.is_grad_enabled() else most, n)
+        self.rows, self.count = self.buffer[:0], 0
+
+    def append(self, block: Tensor) -> None:
+        start, self.count = self.count, self.count + len(block)
+        if torch.is_grad_enabled():
+            self.rows = torch.cat([self.rows, block])
+        else:
+            self.buffer[start : self.count] = block
+            self.rows = self.buffer[: self.count]
