@@ -114,11 +114,15 @@ class MaskedMLP(nn.Module):
             Numbers with shape (B, outputs, D).
         """
         h = x = x.flatten(1)
-        for layer in self.hidden:
+        for layer in self.layers():
             h = self.activation(layer(h, context))
         out = self.last(h, context)
         out = out if self.direct is None else out + self.direct(x)
         return out.view(len(x), self.outputs, self.d)
+
+    def layers(self) -> list[MaskedLinear]:
+        """The hidden layers."""
+        return list(self.hidden)  # pyright: ignore[reportReturnType]
 
     def unroll(self, n: int, context: Tensor | None = None) -> "Unrolled":
         """The same network, one variable after the other, for n examples at once."""
@@ -129,7 +133,8 @@ class MaskedMLP(nn.Module):
 class Unrolled:
     """A masked perceptron run through the variables in order, every hidden unit computed once.
 
-    Ask for the next variable's numbers, decide what the variable is, tell; D times.
+    Ask for the next variable's numbers, decide what the variable is, tell; D times. Examples come last here: what is
+    known is then a block of rows, without a copy.
 
     Args:
         net: The network.
@@ -142,41 +147,41 @@ class Unrolled:
         >>> numbers = []
         >>> for i in range(3):
         ...     numbers.append(steps.ask())
-        ...     steps.tell(torch.full((4, 1), float(i)))
-        >>> torch.allclose(torch.stack(numbers, 2), net(torch.arange(3.0).expand(4, 3)), atol=1e-5)
+        ...     steps.tell(torch.full((1, 4), float(i)))
+        >>> torch.allclose(torch.stack(numbers).permute(2, 1, 0), net(torch.arange(3.0).expand(4, 3)), atol=1e-5)
         True
     """
 
     def __init__(self, net: MaskedMLP, n: int, context: Tensor | None = None) -> None:
         self.net, self.i = net, 0
-        layers: list[MaskedLinear] = [*net.hidden, net.last]  # pyright: ignore[reportAssignmentType]
-        self.shifts = [layer.shift(n, context) for layer in layers]
-        self.shifts[-1] = self.shifts[-1].view(net.outputs, net.d, n)
-        self.weights = [layer.weight for layer in layers]
-        self.weights[-1] = net.last.weight.view(net.outputs, net.d, -1)
-        self.direct = None if net.direct is None else net.direct.weight.view(net.outputs, net.d, -1)
-        if net.direct is not None:
-            self.shifts[-1] = self.shifts[-1] + net.direct.bias.view(net.outputs, net.d, 1)
+        layers = [*net.layers(), net.last]
         self.known = [_Rows(layer.weight.shape[1], n, layer.weight) for layer in layers]
+        self.weights: list[Tensor] = [layer.weight for layer in net.layers()]
+        self.shifts = [layer.shift(n, context) for layer in net.layers()]
+        self.last_weight = net.last.weight.view(net.outputs, net.d, -1)
+        self.last_shift = net.last.shift(n, context).view(net.outputs, net.d, n)
+        if net.direct is not None:
+            self.direct_weight = net.direct.weight.view(net.outputs, net.d, -1)
+            self.last_shift = self.last_shift + net.direct.bias.view(net.outputs, net.d, 1)
 
     def ask(self) -> Tensor:
-        """The numbers of the next variable, given those told so far, with shape (n, outputs)."""
-        for k, layer in enumerate(self.net.hidden):
+        """The numbers of the next variable, given those told so far, with shape (outputs, n)."""
+        for k, (weight, shift) in enumerate(zip(self.weights, self.shifts, strict=True)):
             rows = slice(self.known[k + 1].count, self.net.ends[k + 1][self.i])  # the units of the next degree
             if rows.start < rows.stop:
                 seen = self.known[k].rows
-                block = torch.addmm(self.shifts[k][rows], layer.weight[rows, : len(seen)], seen)
+                block = torch.addmm(shift[rows], weight[rows, : len(seen)], seen)
                 self.known[k + 1].append(self.net.activation(block))
         seen = self.known[-1].rows
-        out = torch.addmm(self.shifts[-1][:, self.i], self.weights[-1][:, self.i, : len(seen)], seen)  # (outputs, n)
-        if self.direct is not None:
+        out = torch.addmm(self.last_shift[:, self.i], self.last_weight[:, self.i, : len(seen)], seen)
+        if self.net.direct is not None:
             seen = self.known[0].rows
-            out = torch.addmm(out, self.direct[:, self.i, : len(seen)], seen)
-        return out.T
+            out = torch.addmm(out, self.direct_weight[:, self.i, : len(seen)], seen)
+        return out
 
     def tell(self, features: Tensor) -> None:
-        """Says what the variable just asked about is: its input numbers, with shape (n, features)."""
-        self.known[0].append(features.T)
+        """Says what the variable just asked about is: its input numbers, with shape (features, n)."""
+        self.known[0].append(features)
         self.i += 1
 
 
