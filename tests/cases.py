@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ptheta.adversarial import GAN, MaximumLikelihood
-from ptheta.autoregressive import FVBN, NADE
+from ptheta.autoregressive import FVBN, NADE, RNN, RNNNADE, Transformer
 from ptheta.data.dataset import Dataset, Events
 from ptheta.diffusion import DDIM, DDPM
 from ptheta.distributions import (
@@ -52,6 +52,7 @@ from ptheta.spaces import Binary, Classes, Levels, Real, Space, Tokens
 REPEAT, SLOPE = 0.7, 0.8  # of the toy law: how strongly a variable follows the one before it
 
 BITS, LEVELS, TOKENS = Binary((2, 3)), Levels((3,), 4), Tokens(3, 3)
+TEN_BITS, FIVE_LEVELS, LINE = Binary((10,)), Levels((5,), 4), Real((1,), mean=(3.0,), scale=(0.5,))
 REALS, IMAGE = Real((2,), mean=(1.0, -2.0), scale=(2.0, 0.5)), Levels((1, 8, 8), 5)
 CLASSES = Classes(2)
 
@@ -65,7 +66,13 @@ class Case:
         sampling: Keywords of its ``sample``.
         shake: How far its initial weights are moved at random, so that no term is zero by accident.
         training: Keywords of the ``fit`` with which it should learn the toy law.
-        gap: How near it should come to the toy law's entropy, in nats; None where it cannot or has no score.
+        gap: How near its score should come to that of the toy law, in nats; None where it cannot.
+        distance: How near its samples should come to the toy law, in total variation over all states: for models that
+            have no score; None where they cannot.
+        sees: What the conditional in place i sees of the variable in place j of the model's order: Boolean, with shape
+            (D, D). None: all before it. What is true here must really be used.
+        shared: Parameters that several objectives move on purpose: how their names begin.
+        edges: On reals, the box outside of which the density is zero, from the model and a context; None if smooth.
     """
 
     make: Callable[[], Model]
@@ -73,6 +80,10 @@ class Case:
     shake: float = 0.3
     training: dict[str, Any] = field(default_factory=dict)
     gap: float | None = None
+    distance: float | None = None
+    sees: Callable[[], Tensor] | None = None
+    shared: tuple[str, ...] = ()
+    edges: Callable[[Any, int | None], tuple[Tensor, Tensor]] | None = None
 
 
 def small_vae(space: Space, outputs: int, context_space: Space | None = None, latent: int = 2, **settings: Any) -> VAE:
@@ -99,10 +110,17 @@ def small_gan(space: Space, context_space: Space | None = None, **settings: Any)
     return GAN(space, latent=2, context_space=context_space, **networks, **settings)
 
 
+def box_of_uniform(model: Uniform, context: int | None) -> tuple[Tensor, Tensor]:
+    """The ends of the box of one class, in the unit of events."""
+    low, high = (ends[context or 0][None].double() for ends in (model.low, model.high))
+    return model.space.events(low)[0], model.space.events(high)[0]
+
+
 EXACT = {"gap": 0.05}  # closed forms that hold the toy law
 DISTRIBUTIONS = {
     "uniform bits": Case(lambda: Uniform(BITS)),
-    "uniform reals": Case(lambda: Uniform(REALS)),
+    "uniform reals": Case(lambda: Uniform(REALS), edges=box_of_uniform),
+    "uniform line of a class": Case(lambda: Uniform(LINE, context_space=CLASSES), edges=box_of_uniform),
     "independent bits": Case(lambda: Independent(BITS)),
     "independent levels of a class": Case(lambda: Independent(LEVELS, context_space=CLASSES)),
     "Markov levels": Case(lambda: Markov(LEVELS), **EXACT),
@@ -120,13 +138,19 @@ DISTRIBUTIONS = {
     "product mixture of levels of a class": Case(lambda: ProductMixture(LEVELS, components=2, context_space=CLASSES)),
     "Gaussian": Case(lambda: Gaussian(REALS), **EXACT),
     "Gaussian of a class": Case(lambda: Gaussian(REALS, context_space=CLASSES), **EXACT),
+    "Gaussian on a line": Case(lambda: Gaussian(LINE), **EXACT),
     "Gaussian mixture": Case(lambda: GaussianMixture(REALS, components=3), **EXACT),
     "diagonal Gaussian mixture of a class": Case(
         lambda: GaussianMixture(REALS, components=2, covariance="diagonal", context_space=CLASSES)
     ),
+    "Gaussian mixture on a line of a class": Case(lambda: GaussianMixture(LINE, components=2, context_space=CLASSES)),
     "kernels": Case(lambda: KDE(REALS), gap=0.1),
     "kernels of a class": Case(lambda: KDE(REALS, context_space=CLASSES, points=100)),
+    "kernels on a line": Case(lambda: KDE(LINE), gap=0.1),
     "dequantized Gaussian": Case(lambda: Dequantized(Gaussian(dequantized_space(LEVELS)), LEVELS)),
+    "dequantized kernels of a class": Case(
+        lambda: Dequantized(KDE(dequantized_space(LEVELS), context_space=CLASSES), LEVELS)
+    ),
     "dequantized RNADE": Case(lambda: TrainedDequantized(NADE(dequantized_space(LEVELS), hidden=8), LEVELS)),
 }
 
@@ -134,21 +158,47 @@ AUTOREGRESSIVE = {
     "FVBN bits": Case(lambda: FVBN(BITS), training={"steps": 100, "learning_rate": 0.1}, gap=0.05),
     "FVBN levels of a class": Case(lambda: FVBN(LEVELS, context_space=CLASSES, order=(2, 0, 1))),
     "FVBN tokens": Case(lambda: FVBN(TOKENS), training={"steps": 100, "learning_rate": 0.1}, gap=0.05),
+    "FVBN ten bits, backwards": Case(lambda: FVBN(TEN_BITS, order=range(10)[::-1])),
     "NADE bits": Case(lambda: NADE(BITS, hidden=16), training={"steps": 200, "learning_rate": 0.05}, gap=0.05),
     "NADE levels of a class": Case(lambda: NADE(LEVELS, hidden=8, context_space=CLASSES, order=(2, 0, 1))),
     "NADE tokens": Case(lambda: NADE(TOKENS, hidden=8, activation="relu")),
+    "NADE five levels": Case(lambda: NADE(FIVE_LEVELS, hidden=8, order=(3, 1, 4, 0, 2))),
     "RNADE": Case(lambda: NADE(REALS, hidden=16), training={"steps": 300, "learning_rate": 0.02}, gap=0.1),
     "RNADE of a class": Case(lambda: NADE(REALS, hidden=8, context_space=CLASSES)),
+    "RNADE on a line": Case(lambda: NADE(LINE, hidden=8), training={"steps": 300, "learning_rate": 0.02}, gap=0.1),
+}
+
+SEQUENCES = {
+    "LSTM bits": Case(lambda: RNN(BITS, hidden=8), training={"steps": 200, "learning_rate": 0.02}, gap=0.05),
+    "LSTM levels of a class": Case(lambda: RNN(LEVELS, hidden=4, positions=2, context_space=CLASSES, order=(2, 0, 1))),
+    "GRU tokens": Case(lambda: RNN(TOKENS, hidden=4, layers=2, cell="gru")),
+    "LSTM reals": Case(lambda: RNN(REALS, hidden=4, layers=2, positions=2)),
+    "RNN-NADE bits": Case(
+        lambda: RNNNADE(BITS, hidden=8, units=8), training={"steps": 200, "learning_rate": 0.05}, gap=0.05
+    ),
+    "RNN-NADE levels of a class": Case(
+        lambda: RNNNADE(Levels((2, 2), 3), hidden=4, units=4, cell="lstm", context_space=CLASSES)
+    ),
+    "transformer bits": Case(
+        lambda: Transformer(BITS, width=8, layers=1, heads=2), training={"steps": 200, "learning_rate": 0.02}, gap=0.05
+    ),
+    "transformer levels of a class": Case(
+        lambda: Transformer(LEVELS, width=4, layers=2, heads=2, context_space=CLASSES, order=(2, 0, 1))
+    ),
+    "transformer tokens": Case(lambda: Transformer(TOKENS, width=4, layers=1, heads=1)),
 }
 
 LATENT = {
     "standard normal": Case(lambda: StandardNormal(2)),
+    "standard normal on a line": Case(lambda: StandardNormal(1)),
     "mixture prior": Case(lambda: MixturePrior(2, components=3)),
-    "VAE bits": Case(lambda: small_vae(BITS, 1), shake=0.1),  # codes so near the prior that many draws give p(x)
-    "VAE levels of a class": Case(lambda: small_vae(LEVELS, 4, CLASSES, latent=1), shake=0.1),
-    "VAE tokens, learned prior": Case(lambda: small_vae(TOKENS, 3, prior=MixturePrior(2, components=2)), shake=0.1),
-    "VAE reals": Case(lambda: VAE(REALS, latent=1)),
-    "VAE, importance-weighted, warmed up": Case(lambda: small_vae(BITS, 1, importance=3, warmup=10), shake=0.1),
+    "mixture prior on a line": Case(lambda: MixturePrior(1, components=3)),
+    "VAE bits": Case(lambda: small_vae(BITS, 1), training={"steps": 500, "learning_rate": 0.02}, gap=0.1),
+    "VAE levels of a class": Case(lambda: small_vae(LEVELS, 4, CLASSES, latent=1)),
+    "VAE tokens, learned prior": Case(lambda: small_vae(TOKENS, 3, prior=MixturePrior(2, components=2))),
+    "VAE reals": Case(lambda: small_vae(REALS, 3, latent=1), shake=0.1),
+    "VAE line": Case(lambda: small_vae(LINE, 3, latent=1), shake=0.1),
+    "VAE, importance-weighted, warmed up": Case(lambda: small_vae(BITS, 1, importance=3, warmup=10)),
     "convolutional VAE": Case(
         lambda: VAE(
             Binary((1, 8, 8)),
@@ -193,7 +243,7 @@ ENERGY = {
     "RBM, contrastive divergence": Case(lambda: RBM(BITS, hidden=3, k=3, persistent=False), sampling={"steps": 60}),
 }
 
-CASES = DISTRIBUTIONS | AUTOREGRESSIVE | LATENT | DIFFUSION | ADVERSARIAL | ENERGY
+CASES = DISTRIBUTIONS | AUTOREGRESSIVE | SEQUENCES | LATENT | DIFFUSION | ADVERSARIAL | ENERGY
 
 
 def fresh(name: str, seed: int = 0) -> Any:

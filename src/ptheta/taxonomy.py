@@ -117,6 +117,24 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "Larochelle and Murray (2011), The Neural Autoregressive Distribution Estimator",
                     "https://proceedings.mlr.press/v15/larochelle11a.html",
                 ),
+                Leaf(
+                    "rnn", "autoregressive:RNN", "an LSTM or GRU that reads the variables in turn",
+                    "exact", "serial", _ALL,
+                    "Graves (2013), Generating Sequences With Recurrent Neural Networks",
+                    "https://arxiv.org/abs/1308.0850",
+                ),
+                Leaf(
+                    "rnn-nade", "autoregressive:RNNNADE", "a NADE per frame under a recurrent network over frames",
+                    "exact", "serial", _DISCRETE,
+                    "Boulanger-Lewandowski, Bengio and Vincent (2012), Modeling Temporal Dependencies in "
+                    "High-Dimensional Sequences",
+                    "https://arxiv.org/abs/1206.6392",
+                ),
+                Leaf(
+                    "transformer", "autoregressive:Transformer", "attention to all variables before",
+                    "exact", "serial", _DISCRETE,
+                    "Vaswani et al. (2017), Attention Is All You Need", "https://arxiv.org/abs/1706.03762",
+                ),
             ),
         },
         "approximate": {

@@ -4,6 +4,20 @@ from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.fvbn import FVBN
 from ptheta.autoregressive.nade import NADE
 from ptheta.autoregressive.orders import pixel_order
+from ptheta.autoregressive.rnn import RNN
+from ptheta.autoregressive.rnn_nade import RNNNADE
 from ptheta.autoregressive.sampling import Choice, fixed_point, naive
+from ptheta.autoregressive.transformer import Transformer
 
-__all__ = ["FVBN", "NADE", "Autoregressive", "Choice", "fixed_point", "naive", "pixel_order"]
+__all__ = [
+    "FVBN",
+    "NADE",
+    "RNN",
+    "RNNNADE",
+    "Autoregressive",
+    "Choice",
+    "Transformer",
+    "fixed_point",
+    "naive",
+    "pixel_order",
+]

@@ -1,0 +1,116 @@
+"""RNN-NADE: a sequence of frames, each a NADE whose biases a recurrent network chooses from the frames before.
+
+An event is T frames of K variables, a piano roll, say. The network carries a state u_t over the frames; given it, the
+variables of one frame depend on one another through a NADE:
+
+    u_t = cell(u_{t-1}, v_{t-1}),
+    p(v_t | v_1, ..., v_{t-1}) = NADE(v_t; c + u_t W_uc, b + u_t W_ub),
+
+so chords are coherent, where independent outputs per key would mix the notes of several. All frames of a batch are
+scored by one pass of the network and one of NADE's recurrence. A sample takes T steps of the network and T K of NADE.
+
+References:
+    Modeling Temporal Dependencies in High-Dimensional Sequences: Application to Polyphonic Music Generation and
+    Transcription (Boulanger-Lewandowski, Bengio & Vincent, 2012) https://arxiv.org/abs/1206.6392
+"""
+
+import math
+from typing import Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from ptheta.autoregressive.autoregressive import Autoregressive
+from ptheta.autoregressive.nade import Recurrence, activate
+from ptheta.autoregressive.sampling import Choice
+from ptheta.distributions.heads import Head
+from ptheta.nn.recurrent import RecurrentStack
+from ptheta.optimizers import Adam, Optimizer
+from ptheta.spaces import Binary, Levels, Space, Symbols, require
+
+__all__ = ["RNNNADE"]
+
+
+@final
+class RNNNADE(Autoregressive):
+    """A NADE per frame under a recurrent network over frames.
+
+    Args:
+        space: ``Binary``, ``Levels`` or ``Symbols`` with shape (T, K): T frames of K variables.
+        hidden: The number of hidden units of NADE.
+        units: The number of units of each recurrent layer.
+        layers: How many recurrent layers.
+        cell: ``lstm`` or ``gru``.
+        dropout: The rate of dropout on the output of every recurrent layer.
+        context_space: What one context is, or None. A context joins the recurrent network's input.
+        head: The distribution of one variable; None lets the space choose.
+        optimizer: The gradient rule.
+
+    Example:
+        >>> from ptheta import Binary, Noise
+        >>> model = RNNNADE(Binary((5, 4)), hidden=8, units=8)
+        >>> x = model.sample(3, noise=Noise(0))
+        >>> x.shape, model.log_prob(x).shape
+        (torch.Size([3, 5, 4]), torch.Size([3]))
+    """
+
+    scale: Tensor
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        hidden: int = 150,
+        units: int = 200,
+        layers: int = 1,
+        cell: Literal["lstm", "gru"] = "gru",
+        dropout: float = 0.0,
+        context_space: Space | None = None,
+        head: Head | None = None,
+        optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
+    ) -> None:
+        require(space, Binary, Levels, Symbols, who="RNN-NADE")
+        if len(space.shape) != 2:
+            raise ValueError(f"RNN-NADE needs events with shape (frames, variables), but the space is {space}.")
+        super().__init__(space, context_space, None, head, optimizer)
+        self.frames, self.keys = space.shape
+        width, e = self.head.width, self.features
+        context = 0 if context_space is None else math.prod(context_space.embedded_shape)
+        self.stack = RecurrentStack(self.keys * e + context, units, layers=layers, cell=cell, dropout=dropout)
+        self.weight = nn.Parameter(torch.randn(self.keys, e, hidden) / math.sqrt(self.keys))  # W
+        self.output_weight = nn.Parameter(torch.randn(self.keys, width, hidden) / (10 * math.sqrt(hidden)))  # V
+        self.biases = nn.Linear(units, hidden + self.keys * width)  # c, W_uc and b, W_ub
+        self.register_buffer("scale", torch.ones(self.keys), persistent=False)
+
+    def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
+        seen = self.look(cells, self.weight.dtype).unflatten(1, (self.frames, self.keys))  # (B, T, K, E)
+        before = torch.cat([torch.zeros_like(seen[:, :1]), seen[:, :-1]], 1).flatten(2)
+        features = self.condition(context)
+        if features is not None:
+            before = torch.cat([before, features[:, None].expand(-1, self.frames, -1)], 2)
+        start, bias = self._biases(self.stack(before).flatten(0, 1))  # of every frame of the batch
+        frames = seen.flatten(0, 1)  # (B T, K, E)
+        out = Recurrence.apply(frames, self.weight, start, self.output_weight, self.scale, "sigmoid")
+        return (out.permute(2, 0, 1) + bias).reshape(*cells.shape, self.head.width)  # (B, T K, width)
+
+    def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
+        state, cells = self.stack.start(n), []
+        features = self.condition(context)
+        tail = [] if features is None else [features]
+        frame = self.weight.new_zeros(n, self.keys * self.features)
+        for _ in range(self.frames):
+            u, state = self.stack.step(torch.cat([frame, *tail], 1), state)
+            a, bias = self._biases(u)
+            a, seen = a.clone(), []
+            for k in range(self.keys):
+                h = activate(a, "sigmoid", out=torch.empty_like(a))
+                cells.append(choice(len(cells), h @ self.output_weight[k].T + bias[:, k]))
+                seen.append(self.look(cells[-1], a.dtype))
+                a.addmm_(seen[-1], self.weight[k])
+            frame = torch.cat(seen, 1)
+        return torch.stack(cells, 1)
+
+    def _biases(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """NADE's first accumulator (N, H) and output biases (N, K, width), from recurrent states (N, units)."""
+        start, bias = self.biases(u).tensor_split([self.weight.shape[2]], 1)
+        return start, bias.unflatten(1, (self.keys, self.head.width))
