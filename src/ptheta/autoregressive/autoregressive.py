@@ -38,6 +38,31 @@ THERMOMETER = 32  # up to so many levels, the network sees one bit per threshold
 CHUNK = 100  # events drawn together: larger ones leave the processor's cache
 
 
+def features(space: Space) -> int:
+    """How many numbers a network sees of one variable of a space."""
+    if isinstance(space, Symbols):
+        return space.n
+    return space.n - 1 if isinstance(space, Levels) and space.n <= THERMOMETER else 1
+
+
+def look(space: Space, cells: Tensor, dtype: torch.dtype) -> Tensor:
+    """What a network sees of a space's cells with shape (...), with shape (..., features)."""
+    if isinstance(space, Symbols):
+        return F.one_hot(cells, space.n).to(dtype)
+    if not isinstance(space, Levels):
+        return cells.to(dtype)[..., None]
+    if space.n <= THERMOMETER:
+        return (cells[..., None] > torch.arange(space.n - 1, device=cells.device)).to(dtype)
+    return space.embed(cells, dtype)[..., None]
+
+
+def condition(space: Space | None, context: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """What a network sees of contexts, with shape (B, features of a context), or None without a context space."""
+    if space is None or context is None:
+        return None
+    return space.embed(context, dtype).reshape(len(context), math.prod(space.embedded_shape))
+
+
 class Autoregressive(LossModel):
     """A product of one-variable conditionals in a fixed order.
 
@@ -97,28 +122,17 @@ class Autoregressive(LossModel):
     @property
     def features(self) -> int:
         """How many numbers the network sees of one variable."""
-        if isinstance(self.space, Symbols):
-            return self.space.n
-        return self.space.n - 1 if isinstance(self.space, Levels) and self.space.n <= THERMOMETER else 1
+        return features(self.space)
 
     @final
     def look(self, cells: Tensor, dtype: torch.dtype) -> Tensor:
         """What the network sees of cells with shape (...), with shape (..., features)."""
-        if isinstance(self.space, Symbols):
-            return F.one_hot(cells, self.space.n).to(dtype)
-        if not isinstance(self.space, Levels):
-            return cells.to(dtype)[..., None]
-        if self.space.n <= THERMOMETER:
-            return (cells[..., None] > torch.arange(self.space.n - 1, device=cells.device)).to(dtype)
-        return self.space.embed(cells, dtype)[..., None]
+        return look(self.space, cells, dtype)
 
     @final
     def condition(self, context: Tensor | None) -> Tensor | None:
         """What the network sees of contexts, with shape (B, features of a context), or None without a context space."""
-        if self.context_space is None or context is None:
-            return None
-        features = self.context_space.embed(context, next(self.parameters()).dtype)
-        return features.reshape(len(context), math.prod(self.context_space.embedded_shape))
+        return condition(self.context_space, context, next(self.parameters()).dtype)
 
     @final
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -135,7 +149,6 @@ class Autoregressive(LossModel):
         cells = self.space.cells(x)[:, self.order]
         return self.head.log_prob(self.conditionals(cells, context), cells).sum(1) - self.space.log_volume
 
-    @final
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """The negative log-likelihood in nats, with shape (B,); ``noise`` is not used."""
         return -self.log_prob(x, context)
