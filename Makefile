@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow mutants lint bench clean
 
 $(BIN)/ptheta: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,10 @@ test: $(VENV)/dev
 
 test-slow: $(VENV)/dev
 	$(BIN)/pytest -m slow
+
+# Faults seeded in the library one by one: does a test notice each? Half an hour on two cores.
+mutants: $(VENV)/dev
+	$(BIN)/python -m tests.mutants --out benchmarks/results/mutants.json
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .

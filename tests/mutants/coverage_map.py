@@ -1,0 +1,165 @@
+"""Which tests reach which lines of the library, and how long each takes.
+
+Loaded into pytest by ``-p tests.mutants.coverage_map``, it traces a session and writes what it saw. ``tests_by_line``
+runs such sessions for the test files that have changed and keeps the rest. What a fixture of a module or a session
+reaches counts for every test that asks for it.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["Reached", "reached_lines", "statement"]
+
+RECORD = "MUTANTS_RECORD"  # the environment variable that names the file to write
+Reached = dict[str, dict[str, Any]]  # test -> {"seconds": float, "lines": {file: [numbers]}}
+
+
+def reached_lines(root: Path, cache: Path, package: str) -> Reached:
+    """The lines of ``root / src / package`` that each passing test reaches.
+
+    Args:
+        root: A checkout with ``src`` and ``tests``.
+        cache: A file that keeps the answer; test files that are as they were are not run again.
+        package: The name of the package.
+
+    Returns:
+        For each test its seconds and its lines by file, relative to the package.
+    """
+    known = json.loads(cache.read_text()) if cache.is_file() else {}
+    keys = _keys(root)
+    stale = [file for file in keys if known.get(file, {}).get("key") != keys[file]]
+    if stale:
+        record = cache.with_suffix(".new")
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.unlink(missing_ok=True)
+        path = os.pathsep.join([str(root / "src"), str(Path(__file__).parents[2])])
+        environment = {**os.environ, "PYTHONPATH": path, RECORD: str(record), "MUTANTS_PACKAGE": package}
+        environment.pop("PTHETA_DATA", None)
+        command = [sys.executable, "-m", "pytest", "-p", "tests.mutants.coverage_map", "--tb=short", *stale]
+        done = subprocess.run(command, cwd=root, env=environment)
+        if not record.is_file():
+            raise SystemExit(f"the tests could not be traced: pytest ended with {done.returncode}.")
+        fresh = json.loads(record.read_text())
+        record.unlink()
+        known = {file: known[file] for file in keys if file not in stale}
+        known |= {file: {"key": keys[file], "tests": fresh.get(file, {})} for file in stale}
+        cache.write_text(json.dumps(known))
+    return {test: entry for file in known.values() for test, entry in file["tests"].items()}
+
+
+def _keys(root: Path) -> dict[str, str]:
+    """The files that pytest collects, each with a hash of itself, the library and the helpers of the tests."""
+    sources = sorted((root / "src").rglob("*.py"))
+    tests = sorted(p for p in (root / "tests").rglob("*.py") if "mutants" not in str(p.relative_to(root)))
+    own = [p for p in tests if p.name.startswith("test_")]
+    shared = hashlib.sha256()
+    for path in (*sources, *(p for p in tests if p not in own)):
+        shared.update(path.read_bytes())
+    doctests = [p for p in sources if ">>>" in p.read_text()]
+    return {
+        str(p.relative_to(root)): hashlib.sha256(shared.digest() + p.read_bytes()).hexdigest()
+        for p in (*own, *doctests)
+    }
+
+
+def statement(text: str, line: int) -> range:
+    """The lines of the innermost statement around a line; of one with a body, the head.
+
+    Args:
+        text: A Python file.
+        line: A line number from 1.
+
+    Returns:
+        Line numbers.
+    """
+    found = range(line, line + 1)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            body = getattr(node, "body", None)
+            last = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            if node.lineno <= line <= max(last, node.lineno):
+                found = range(node.lineno, max(last, node.lineno) + 1)
+    return found
+
+
+class Tracer:
+    """The pytest plugin: one context of coverage per test, and one per fixture that several tests share."""
+
+    def __init__(self, package: Path, record: Path) -> None:
+        import coverage
+
+        self.package, self.record = package, record
+        self.coverage = coverage.Coverage(data_file=None, include=[f"{package}/*"], config_file=False)
+        self.coverage.start()
+        self.context = ""
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.failed: set[str] = set()
+        self.shared: dict[str, set[str]] = defaultdict(set)
+
+    def _switch(self, context: str) -> None:
+        self.context = context
+        self.coverage.switch_context(context)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        for definitions in item._fixtureinfo.name2fixturedefs.values():
+            self.shared[item.nodeid] |= {_name(d) for d in definitions if d.scope != "function"}
+        self._switch(item.nodeid)
+        yield
+        self._switch("")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        before = self.context
+        if fixturedef.scope != "function":
+            self._switch(_name(fixturedef))
+        yield
+        self._switch(before)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] += report.duration
+        if not report.passed:
+            self.failed.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        self.coverage.stop()
+        data = self.coverage.get_data()
+        lines: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for file in data.measured_files():
+            name = str(Path(file).relative_to(self.package))
+            for line, contexts in data.contexts_by_lineno(file).items():
+                for context in contexts:
+                    lines[context][name].append(line)
+        found: dict[str, Reached] = defaultdict(dict)
+        for test, seconds in self.seconds.items():
+            if test in self.failed:
+                continue
+            reached = {name: set(numbers) for name, numbers in lines[test].items()}
+            for fixture in self.shared[test]:
+                for name, numbers in lines[fixture].items():
+                    reached.setdefault(name, set()).update(numbers)
+            entry = {"seconds": round(seconds, 4), "lines": {k: sorted(v) for k, v in reached.items()}}
+            found[test.split("::")[0]][test] = entry
+        self.record.write_text(json.dumps(found))
+
+
+def _name(fixture: Any) -> str:
+    return f"fixture {fixture.baseid} {fixture.argname}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where pytest loads this file as a plugin."""
+    record = os.environ.get(RECORD)
+    if record:
+        package = config.rootpath / "src" / os.environ["MUTANTS_PACKAGE"]
+        config.pluginmanager.register(Tracer(package, Path(record)), "mutants")

@@ -1,0 +1,24 @@
+"""All faults, by file relative to the package."""
+
+from . import adversarial, autoregressive, core, data, diffusion, distributions, energy, latent, metrics, nn, training
+from .fault import Faults
+
+__all__ = ["FAULTS"]
+
+FAULTS: Faults = {
+    file: faults
+    for module in (
+        core,
+        data,
+        distributions,
+        nn,
+        autoregressive,
+        latent,
+        diffusion,
+        adversarial,
+        energy,
+        metrics,
+        training,
+    )
+    for file, faults in module.FAULTS.items()
+}

@@ -1,0 +1,114 @@
+"""Faults in training, runs and reproductions."""
+
+from .fault import Fault, Faults
+
+FAULTS: Faults = {
+    "training/weights.py": (
+        Fault(
+            "for p in self.parameters.values()], 1 - decay)",
+            "for p in self.parameters.values()], decay)",
+            "the average's decay swapped",
+        ),
+        Fault(
+            "min(self.decay, (1 + step) / (10 + step))",
+            "max(self.decay, (1 + step) / (10 + step))",
+            "the average hardly moves early on",
+        ),
+        Fault("p.copy_(kept[name])", "pass", "the average stays in the model after a look"),
+        Fault(
+            "min(1.0, (step + 1) / warmup) if warmup",
+            "min(1.0, step / warmup) if warmup",
+            "the first step of a warm-up has rate zero",
+        ),
+        Fault('1 - done if schedule == "linear"', 'done if schedule == "linear"', "the linear rate rises"),
+        Fault("0.5 * (1 + math.cos(math.pi * done))", "0.5 * (1 - math.cos(math.pi * done))", "the cosine rate rises"),
+        Fault("return rise * (1 - done", "return (1 - done", "no warm-up with a schedule"),
+    ),
+    "training/validation.py": (
+        Fault("noise=noise.rows(start))", "noise=noise)", "every chunk repeats the noise of the first"),
+        Fault("return total / len(events)", "return total", "the sum over events for their mean"),
+        Fault("    model.eval()", "    model.train()", "validated in training mode"),
+        Fault("model.train(was_training)", "model.train(False)", "training goes on in evaluation mode"),
+        Fault('noise = Noise(seed).at("validation")', "noise = Noise(None)", "every validation draws other noise"),
+    ),
+    "training/loop.py": (
+        Fault("order.permutation(len(self.train))", "np.arange(len(self.train))", "epochs are not shuffled"),
+        Fault(
+            '[_hash(self.settings.seed, "epoch"), epoch]',
+            '[_hash(self.settings.seed, "epoch")]',
+            "every epoch has the same order",
+        ),
+        Fault(
+            "self.epoch_order[1][index * self.batch_size : (index + 1) * self.batch_size]",
+            "self.epoch_order[1][: self.batch_size]",
+            "an epoch is one batch again and again",
+        ),
+        Fault(
+            'Noise(self.settings.seed).at("training", self.step)',
+            'Noise(self.settings.seed).at("training")',
+            "every step draws the same noise",
+        ),
+        Fault(
+            "if self.step % objective.every:",
+            "if self.step % objective.every == 0:",
+            "objectives rest when they should run",
+        ),
+        Fault(
+            "objective.optimizer.learning_rate * factor", "objective.optimizer.learning_rate", "the schedule is ignored"
+        ),
+        Fault("            optimizer.zero_grad()", "            pass", "gradients pile up"),
+        Fault(
+            "nn.utils.clip_grad_norm_(objective.parameters, objective.optimizer.clip)",
+            "nn.utils.clip_grad_value_(objective.parameters, objective.optimizer.clip)",
+            "values are clipped, not the norm",
+        ),
+        Fault(
+            "loss.backward(inputs=objective.parameters)",
+            "loss.backward()",
+            "one player's gradient piles up in the other",
+        ),
+        Fault("if best is None or score > best:", "if best is None or score < best:", "the worst weights are kept"),
+        Fault('self.record["bad"] >= patience', 'self.record["bad"] > patience', "one validation too patient"),
+        Fault("self.ema.copy_to(self.model)", "pass", "the average never enters the model"),
+        Fault("self.model.load_state_dict(self.best)", "pass", "the best weights never enter the model"),
+        Fault('self.ema.load(saved.tensors["ema"])', "pass", "a resumed run forgets its average"),
+        Fault(
+            "state.setdefault(int(index), {})[field_name] = value",
+            "pass",
+            "a resumed run forgets its optimiser's moments",
+        ),
+        Fault("noise.at(objective.name)).mean()", "noise).mean()", "both players draw the same noise"),
+        Fault(
+            "k: v.detach().clone() for k, v in self.model.state_dict()",
+            "k: v.detach() for k, v in self.model.state_dict()",
+            "the best weights go on training",
+        ),
+    ),
+    "training/checkpoint.py": (
+        Fault(
+            "digest not in (None, _digest(record_path))",
+            "digest in (None, _digest(record_path))",
+            "whole records are refused and broken ones read",
+        ),
+        Fault("or _digest(path) != expected", "", "a changed file is read"),
+        Fault("_names(folder)[:-2]", "_names(folder)[-2:]", "the newest checkpoints are deleted"),
+    ),
+    "recipes/runs.py": (
+        Fault("{**kept, **said}", "{**said, **kept}", "the recipe overrides the user"),
+        Fault("if k not in lengths}", "if k in lengths}", "only lengths are kept"),
+        Fault('saved.tensors.get("best") or', "None or", "a run opens with its last weights, not its best"),
+        Fault(
+            '{**saved.tensors["last"], **saved.tensors.get("ema", {})}',
+            'saved.tensors["last"]',
+            "a run opens without its average",
+        ),
+        Fault("with seeded(seed):", "with seeded(0):", "every seed builds the same weights"),
+    ),
+    "recipes/row.py": (
+        Fault("return ours <= self.pass_line", "return ours >= self.pass_line", "at most means at least"),
+        Fault("return ours >= self.pass_line", "return ours <= self.pass_line", "at least means at most"),
+        Fault(
+            "abs(ours - self.paper) <= self.pass_line", "ours - self.paper <= self.pass_line", "within means not above"
+        ),
+    ),
+}
