@@ -8,6 +8,9 @@ Hidden units are sorted by degree. What variable i needs is then a prefix of eve
 its hidden units never change again: ``unroll`` computes each unit once, so that running through the variables one
 after the other (sampling, inverting a flow) costs as much as one pass, not D of them, and needs no mask at all.
 
+One set of weights can serve several masks of the same order: each deals the same degrees to other hidden units. Sorted
+by degree they all look alike, so that they unroll side by side.
+
 References:
     MADE: Masked Autoencoder for Distribution Estimation (Germain, Gregor, Murray & Larochelle, 2015)
     https://arxiv.org/abs/1502.03509
@@ -21,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ptheta.noise import Noise
+
 __all__ = ["MaskedLinear", "MaskedMLP", "Unrolled"]
 
 Activation = Callable[[Tensor], Tensor]
@@ -31,26 +36,36 @@ class MaskedLinear(nn.Module):
     """A dense layer in which a unit sees only the units whose degree is at most its own.
 
     Args:
-        before: The degrees of the inputs, int64.
-        after: The degrees of the outputs, int64.
+        before: The degrees of the inputs in every mask, int64 with shape (masks, inputs).
+        after: The degrees of the outputs in every mask, int64 with shape (masks, outputs).
         context: The number of context features, which every unit sees; 0 for none.
     """
 
     mask: Tensor
+    before: Tensor
+    after: Tensor
 
     def __init__(self, before: Tensor, after: Tensor, *, context: int = 0) -> None:
         super().__init__()
-        mask = (after[:, None] >= before).to(torch.get_default_dtype())
-        bound = (mask.sum(1, keepdim=True) + context).clamp(min=1).rsqrt()  # of the inputs that are really seen
-        self.weight = nn.Parameter((2 * torch.rand(mask.shape) - 1) * bound * mask)
-        self.bias = nn.Parameter((2 * torch.rand(len(after)) - 1) * bound[:, 0])
-        self.context = nn.Linear(context, len(after), bias=False) if context else None
-        self.register_buffer("mask", mask, persistent=False)
+        seen = torch.searchsorted(before.sort(1).values, after.contiguous(), right=True)
+        bound = (seen.to(torch.get_default_dtype()).mean(0) + context).clamp(min=1).rsqrt()
+        self.register_buffer("before", before, persistent=False)
+        self.register_buffer("after", after, persistent=False)
+        self.register_buffer("mask", self.mask_number(0).to(bound.dtype), persistent=False)
+        kept = self.mask if len(before) == 1 else 1.0
+        self.weight = nn.Parameter((2 * torch.rand(self.mask.shape) - 1) * bound[:, None] * kept)
+        self.bias = nn.Parameter((2 * torch.rand(len(bound)) - 1) * bound)
+        self.context = nn.Linear(context, len(bound), bias=False) if context else None
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None = None, mask: int = 0) -> Tensor:
         """Maps inputs with shape (B, inputs) and context features with shape (B, context) to (B, outputs)."""
-        out = F.linear(x, self.weight * self.mask, self.bias)
+        kept = self.mask_number(mask).to(self.mask.dtype) if mask else self.mask
+        out = F.linear(x, self.weight * kept, self.bias)
         return out if self.context is None else out + self.context(context)
+
+    def mask_number(self, mask: int) -> Tensor:
+        """Which weights a mask keeps, Boolean with shape (outputs, inputs). Only the first one is worth storing."""
+        return self.after[mask, :, None] >= self.before[mask]
 
     def shift(self, n: int, context: Tensor | None) -> Tensor:
         """What each unit adds to its weighted inputs, with shape (outputs, n)."""
@@ -73,9 +88,11 @@ class MaskedMLP(nn.Module):
         context: The number of context features, which enter every layer; 0 for none.
         direct: Whether the inputs reach the outputs by a linear (masked) layer too.
         activation: The hidden units' nonlinearity.
+        masks: How many masks share the weights. The first is sorted, the others deal its degrees at random, always
+            the same way.
 
     Example:
-        >>> net = MaskedMLP(3, 1, 2, (6,))
+        >>> net = MaskedMLP(3, 1, 2, (6,), direct=True)
         >>> x = torch.zeros(1, 3)
         >>> moved = net(x + torch.tensor([0.0, 1.0, 0.0])) != net(x)
         >>> moved.any(1)
@@ -92,31 +109,34 @@ class MaskedMLP(nn.Module):
         context: int = 0,
         direct: bool = False,
         activation: Activation = F.relu,
+        masks: int = 1,
     ) -> None:
         super().__init__()
-        self.d, self.outputs, self.activation = d, outputs, activation
-        seen = (torch.arange(d) + 1).repeat_interleave(features)
-        degrees = [seen, *(torch.arange(width) * d // width for width in hidden)]
-        self.hidden = nn.ModuleList(MaskedLinear(before, after, context=context) for before, after in pairwise(degrees))
+        self.d, self.outputs, self.activation, self.masks = d, outputs, activation, masks
+        seen = (torch.arange(d) + 1).repeat_interleave(features).expand(masks, -1)
         # The numbers of one kind lie side by side for all variables: what follows works along whole rows of variables.
-        self.last = MaskedLinear(degrees[-1], torch.arange(d).repeat(outputs), context=context)
-        self.direct = MaskedLinear(seen, torch.arange(d).repeat(outputs)) if direct else None
-        self.ends = [torch.searchsorted(m, torch.arange(d), right=True).tolist() for m in degrees]  # by layer, variable
+        asked = torch.arange(d).repeat(outputs).expand(masks, -1)
+        degrees = [seen, *(_dealt(d, width, masks, f"layer {k}") for k, width in enumerate(hidden))]
+        self.hidden = nn.ModuleList(MaskedLinear(before, after, context=context) for before, after in pairwise(degrees))
+        self.last = MaskedLinear(degrees[-1], asked, context=context)
+        self.direct = MaskedLinear(seen, asked) if direct else None
+        self.ends = [torch.searchsorted(m[0], torch.arange(d), right=True).tolist() for m in degrees]  # of sorted units
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None = None, mask: int = 0) -> Tensor:
         """Computes the outputs of all variables.
 
         Args:
             x: The variables in order, with shape (B, D) or (B, D, features).
             context: Context features with shape (B, context), or None.
+            mask: Which mask to use, 0, ..., masks - 1.
 
         Returns:
             Numbers with shape (B, outputs, D).
         """
         h = x = x.flatten(1)
         for layer in self.layers():
-            h = self.activation(layer(h, context))
-        out = self.last(h, context)
+            h = self.activation(layer(h, context, mask))
+        out = self.last(h, context, mask)
         out = out if self.direct is None else out + self.direct(x)
         return out.view(len(x), self.outputs, self.d)
 
@@ -124,9 +144,16 @@ class MaskedMLP(nn.Module):
         """The hidden layers."""
         return list(self.hidden)  # pyright: ignore[reportReturnType]
 
-    def unroll(self, n: int, context: Tensor | None = None) -> "Unrolled":
+    def unroll(self, n: int, context: Tensor | None = None, mask: int = 0) -> "Unrolled":
         """The same network, one variable after the other, for n examples at once."""
-        return Unrolled(self, n, context)
+        return Unrolled(self, n, context, mask)
+
+
+def _dealt(d: int, width: int, masks: int, key: str) -> Tensor:
+    """The degrees of a layer in every mask, with shape (masks, width): sorted in the first, then dealt at random."""
+    places = Noise(0).uniform((masks, width), key).argsort(1)
+    places[0] = torch.arange(width)
+    return places * d // width
 
 
 @final
@@ -140,6 +167,7 @@ class Unrolled:
         net: The network.
         n: The number of examples.
         context: Context features with n rows, or None.
+        mask: Which mask to use.
 
     Example:
         >>> net = MaskedMLP(3, 1, 2, (6,))
@@ -152,13 +180,20 @@ class Unrolled:
         True
     """
 
-    def __init__(self, net: MaskedMLP, n: int, context: Tensor | None = None) -> None:
+    def __init__(self, net: MaskedMLP, n: int, context: Tensor | None = None, mask: int = 0) -> None:
         self.net, self.i = net, 0
         layers = [*net.layers(), net.last]
         self.known = [_Rows(layer.weight.shape[1], n, layer.weight) for layer in layers]
         self.weights: list[Tensor] = [layer.weight for layer in net.layers()]
         self.shifts = [layer.shift(n, context) for layer in net.layers()]
-        self.last_weight = net.last.weight.view(net.outputs, net.d, -1)
+        last_weight = net.last.weight
+        if mask:  # sort the hidden units; those of the first mask are
+            orders = [layer.after[mask].argsort() for layer in net.layers()]
+            self.weights = [weight[order] for weight, order in zip(self.weights, orders, strict=True)]
+            self.shifts = [shift[order] for shift, order in zip(self.shifts, orders, strict=True)]
+            self.weights[1:] = [w[:, order] for w, order in zip(self.weights[1:], orders[:-1], strict=True)]
+            last_weight = last_weight[:, orders[-1]]
+        self.last_weight = last_weight.view(net.outputs, net.d, -1)
         self.last_shift = net.last.shift(n, context).view(net.outputs, net.d, n)
         if net.direct is not None:
             self.direct_weight = net.direct.weight.view(net.outputs, net.d, -1)
