@@ -2,9 +2,11 @@
 
 import dataclasses
 import inspect
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,34 @@ OWN: dict[str, tuple[Any, Any, str]] = {
 
 
 def fit(words: Sequence[str]) -> None:
-    """Runs ``ptheta fit MODEL --data DATA ...``.
+    """Runs ``ptheta fit MODEL --data DATA ...``; under torchrun, in every process, of which the first speaks.
 
     Args:
         words: What was typed after ``fit``.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        _fit(words)
+        return
+    from ptheta.training.distributed import joined
+
+    with joined() as processes:
+        if processes.leads:
+            _fit(words)
+        else:
+            _follow(words)
+
+
+def _follow(words: Sequence[str]) -> None:
+    """Does the same without a word: what fails in one process fails in all, and the first says it."""
+    from ptheta.cli import guarded
+
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        code = guarded(lambda: _fit(words))
+    if code:
+        raise SystemExit(code)
+
+
+def _fit(words: Sequence[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         say(f"usage: ptheta fit MODEL --data DATA [options]\n\nMODEL is one of {', '.join(RECIPES)}.")
         say("Each model has its own options: ptheta fit nade --help")
@@ -43,9 +68,10 @@ def fit(words: Sequence[str]) -> None:
 
     from ptheta.data import load
     from ptheta.recipes.runs import fit_run
+    from ptheta.training.distributed import Processes
 
     loading = data_options(chosen["data_options"], chosen["size"])
-    data = load(chosen["data"], **loading)
+    data = Processes().together(lambda: load(chosen["data"], **loading))
     for note in data.notes:
         say(f"data: {note}", error=True)
     out = chosen["out"] or free_folder(Path("runs"), f"{name}-{Path(data.name).name}")

@@ -28,6 +28,7 @@ from ptheta.spaces import Space, space_from_json
 from ptheta.training import Training, TrainState, training
 from ptheta.training import checkpoint as checkpoints
 from ptheta.training.checkpoint import Checkpoint
+from ptheta.training.distributed import Processes
 
 __all__ = ["Manifest", "Run", "build", "fit_run", "merged_training", "open_run", "save_run"]
 
@@ -159,7 +160,7 @@ def fit_run(
         watch: Wraps the iterator of training states, to draw bars and pictures.
 
     Returns:
-        The finished run, opened.
+        The finished run, opened; of several processes the first reads its folder, the others hold the same model.
     """
     if conditional and data.context_space is None:
         raise ValueError(f"the data set {data.name} has no contexts to condition on.")
@@ -174,16 +175,24 @@ def fit_run(
     manifest = _manifest(data, model=name, settings=_plain(settings), training=_plain(chosen), seed=seed).model_copy(
         update={"data": _lasting(source or data.name), "data_options": _plain(data_options or {})}
     )
-    _open_folder(out, manifest, resume)
+    processes = Processes()
+    if processes.size > 1 and not trained:
+        raise ValueError(f"{name} is fitted in closed form, which takes one process.")
+    processes.lead(lambda: _open_folder(out, manifest, resume))
     if isinstance(model, Trained):
-        states = _logged(training(model, data, Training.of(**{**chosen, "out": out, "resume": resume})), out)
-        for _ in watch(states, recipe.model) if watch else states:
+        states = training(model, data, Training.of(**{**chosen, "out": out, "resume": resume}))
+        if processes.leads:
+            states = _logged(states, out)
+            states = watch(states, recipe.model) if watch else states
+        for _ in states:
             pass
     elif checkpoints.latest(out / "checkpoints") is None:
         started = time.perf_counter()
         model.fit(data, **chosen, seed=seed)
         _save_closed_form(model, out, time.perf_counter() - started)
-    return open_run(out)
+    run = open_run(out) if processes.leads else None
+    step, record = processes.agree((run.step, run.record) if run else (0, {}))
+    return run or Run(out, manifest, recipe.model, step, record)
 
 
 def save_run(model: Model, data: Dataset, folder: str | Path) -> None:

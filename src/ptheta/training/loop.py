@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -29,6 +29,7 @@ from ptheta.model import Objective, Trained
 from ptheta.noise import Noise
 from ptheta.training import checkpoint as checkpoints
 from ptheta.training.checkpoint import Checkpoint
+from ptheta.training.distributed import Processes, require_separable
 from ptheta.training.settings import Training
 from ptheta.training.validation import validation_kind, validation_score
 from ptheta.training.weights import Ema, rate_factor
@@ -118,8 +119,7 @@ def training(model: Trained, data: Dataset | Tensor, settings: Training) -> Iter
             raise ValueError(f"the model needs contexts of {model.context_space}, but {data.name} has {has}.")
         train, valid = data.train, data.valid.some(settings.validation_events)
     run = _Run(model, train, valid, settings)
-    if settings.resume and settings.out is not None:
-        run.resume()
+    run.begin()
     with _interruptible() as interrupted:
         yield from run.states(interrupted)
 
@@ -129,10 +129,13 @@ class _Run:
 
     def __init__(self, model: Trained, train: Events, valid: Events, settings: Training) -> None:
         self.model, self.settings = model, settings
-        self.device = _device(settings.device)
+        self.processes = Processes()
+        self.out = settings.out if self.processes.leads else None
+        self.device = self.processes.device(settings.device)
         model.to(self.device).train()
         self.train, self.valid = train, _on(self.device, valid)
         self.batch_size = min(settings.batch_size, len(train))
+        self.rows = self.processes.rows(self.batch_size)
         self.per_epoch = len(train) // self.batch_size
         self.objectives = tuple(_overridden(o, settings) for o in model.objectives())
         self.optimizers = [o.optimizer.build(o.parameters) for o in self.objectives]
@@ -156,7 +159,7 @@ class _Run:
             tick = time.perf_counter()
             self._one_step()
             if self.steps is None:
-                timed.append(time.perf_counter() - tick)
+                timed.append(self.processes.agree(time.perf_counter() - tick))
                 self._set_length_from(timed)
             validated = self.steps is not None and (
                 self.step % self._validation_interval() == 0 or self.step == self.steps
@@ -171,11 +174,12 @@ class _Run:
             self.record["seconds"] = before + now - started
             done = self.steps is not None and self.step >= self.steps
             due = now - saved > 60 * self.settings.checkpoint_minutes
-            if self.settings.out is not None and (done or due or interrupted[0]):
+            due, ending = self.processes.any(due, interrupted[0])
+            if self.settings.out is not None and (done or due or ending):
                 self.record["finished"] = done
-                self._save()
+                self.processes.lead(self._save)
                 saved = time.perf_counter()
-            if interrupted[0] and not done:
+            if ending and not done:
                 raise KeyboardInterrupt
             state = self._state(validated)
             if done:
@@ -187,9 +191,10 @@ class _Run:
 
     def _one_step(self) -> None:
         x, context = self._batch(self.step)
-        noise = Noise(self.settings.seed).at("training", self.step)
+        noise = Noise(self.settings.seed).at("training", self.step).rows(self.rows.start)
         factor = rate_factor(self.settings.schedule, self.step, self.steps, self.settings.warmup)
-        torch.manual_seed(_hash(self.settings.seed, self.step))  # for dropout, the one user of torch's own stream
+        part = (self.rows.start,) if self.rows.start else ()
+        torch.manual_seed(_hash(self.settings.seed, self.step, *part))  # for dropout, the one user of torch's stream
         for objective, optimizer in zip(self.objectives, self.optimizers, strict=True):
             if self.step % objective.every:
                 continue
@@ -198,10 +203,9 @@ class _Run:
             optimizer.zero_grad()
             with self._precision():
                 loss = objective.loss(x, context, noise.at(objective.name)).mean()
-            value = float(loss.detach())
+            value = self.processes.backward(loss, objective.parameters, len(x) / self.batch_size)
             if not np.isfinite(value):
                 raise FloatingPointError(self._not_finite(objective, value))
-            loss.backward(inputs=objective.parameters)
             if objective.optimizer.clip is not None:
                 nn.utils.clip_grad_norm_(objective.parameters, objective.optimizer.clip)
             optimizer.step()
@@ -219,12 +223,12 @@ class _Run:
             order = np.random.Generator(np.random.PCG64([_hash(self.settings.seed, "epoch"), epoch]))
             self.epoch_order = epoch, torch.from_numpy(order.permutation(len(self.train)))
         rows = self.epoch_order[1][index * self.batch_size : (index + 1) * self.batch_size]
-        batch = _on(self.device, self.train[rows])
+        batch = _on(self.device, self.train[rows[self.rows]])
         return batch.x, batch.context
 
     def _validate(self) -> None:
         with self.ema.applied(self.model) if self.ema else nullcontext():
-            score = validation_score(self.model, self.valid, seed=self.settings.seed)
+            score = self.processes.lead(lambda: validation_score(self.model, self.valid, seed=self.settings.seed))
             self.record["score"] = score
             best = self.record["best_score"]
             if best is None or score > best:
@@ -260,7 +264,7 @@ class _Run:
         if self.kind:
             tick = time.perf_counter()
             self._validate()
-            cost = time.perf_counter() - tick
+            cost = self.processes.agree(time.perf_counter() - tick)
             steps = int(max(0.0, budget) / per_step)
             interval = max(self.settings.validate_every or self.per_epoch, -(-steps // 100), 1)
             per_step += cost / interval
@@ -300,8 +304,38 @@ class _Run:
         finally:
             self.model.train(was_training)
 
+    def begin(self) -> None:
+        """Puts the run where its last checkpoint left it, if it should go on; and every process where the first is."""
+        if self.processes.size == 1:
+            self._resume()
+            return
+        self._require_one_task()
+        self.processes.lead(self._resume)
+        batch, noise = _on(self.device, self.train[: self.batch_size]), Noise(self.settings.seed).at("probe")
+        self.processes.lead(lambda: require_separable(self.model, self.objectives, batch.x, batch.context, noise))
+        start = self.processes.share(self._snapshot())
+        if not self.processes.leads:
+            self._restore(start)
+
+    def _require_one_task(self) -> None:
+        """Refuses processes that were not all given the same to do, or too many of them."""
+        if self.batch_size < self.processes.size:
+            raise ValueError(
+                f"a batch of {self.batch_size} cannot be divided among {self.processes.size} processes; "
+                "give a larger --batch-size, or fewer processes."
+            )
+        self.processes.require_same(
+            settings=replace(self.settings, out=None, device="", resume=False, progress=False),
+            out="a run folder" if self.settings.out else "none",
+            events=f"{len(self.train)} that begin with {_hash(self.train[: self.batch_size].x.numpy().tobytes()):x}",
+            objectives={o.name: [tuple(p.shape) for p in o.parameters] for o in self.objectives},
+        )
+
     def _save(self) -> None:
-        assert self.settings.out is not None
+        assert self.out is not None
+        checkpoints.save(self.out / "checkpoints", self._snapshot())
+
+    def _snapshot(self) -> Checkpoint:
         tensors = {"last": dict(self.model.state_dict())}
         if self.ema:
             tensors["ema"] = self.ema.average
@@ -314,16 +348,14 @@ class _Run:
             for key, value in state.items()
             if isinstance(value, Tensor)
         }
-        record = {**self.record, "steps": self.steps, "sums": self.sums}
-        checkpoints.save(self.settings.out / "checkpoints", Checkpoint(self.step, tensors, record))
+        return Checkpoint(self.step, tensors, {**self.record, "steps": self.steps, "sums": self.sums})
 
-    def resume(self) -> None:
+    def _resume(self) -> None:
         """Puts the run back where its last checkpoint left it; does nothing where there is none."""
-        assert self.settings.out is not None
-        folder = self.settings.out / "checkpoints"
-        if checkpoints.latest(folder) is None:
-            return
-        saved = checkpoints.load(folder)
+        if self.settings.resume and self.out and checkpoints.latest(self.out / "checkpoints") is not None:
+            self._restore(checkpoints.load(self.out / "checkpoints"))
+
+    def _restore(self, saved: Checkpoint) -> None:
         self.model.load_state_dict(saved.tensors["last"])
         if self.ema:
             self.ema.load(saved.tensors["ema"])
@@ -340,8 +372,7 @@ class _Run:
         self.record = record
 
     def _not_finite(self, objective: Objective, value: float) -> str:
-        out = self.settings.out
-        good = checkpoints.latest(out / "checkpoints") if out is not None else None
+        good = checkpoints.latest(self.out / "checkpoints") if self.out is not None else None
         kept = f"The last good checkpoint is at step {good}." if good is not None else "No checkpoint was kept."
         return (
             f"the {objective.name} loss of {type(self.model).__name__} became {value} at step {self.step}. {kept} "
@@ -363,15 +394,6 @@ def _overridden(objective: Objective, settings: Training) -> Objective:
 
 def _on(device: torch.device, events: Events) -> Events:
     return Events(events.x.to(device), None if events.context is None else events.context.to(device))
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is cuda, but torch sees no GPU here. Use --device cpu.")
-    return device
 
 
 def _hash(*key: Any) -> int:
