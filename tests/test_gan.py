@@ -1,13 +1,17 @@
-"""Laws of the GAN: the costs' gradients, who learns from what, and what the discriminator may see."""
+"""Laws of the GAN: the value of the game, the costs' gradients, who learns from what, what a discriminator may see."""
 
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import integrate, stats
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from ptheta.adversarial import GAN, MaximumLikelihood, Minimax, NonSaturating
+from ptheta.adversarial import gan as module
 from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions.fdivergences import (
     KL,
@@ -22,7 +26,7 @@ from ptheta.distributions.fdivergences import (
     TotalVariation,
 )
 from ptheta.model import Objective
-from ptheta.nn.dcgan import BatchNorm, DCGANDiscriminator, DCGANGenerator
+from ptheta.nn.dcgan import DCGANDiscriminator, DCGANGenerator
 from ptheta.nn.mlp import MLP
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam
@@ -49,6 +53,16 @@ def convolutional(space=IMAGES, context_space=None, **settings) -> GAN:
     return GAN(space, latent=5, context_space=context_space, **nets, **settings).double()
 
 
+def normalised() -> GAN:
+    """Ordinary batch normalisation in the one network, spectral normalisation, whose buffers move too, in the other."""
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(5, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 72))
+    discriminator = nn.Sequential(
+        nn.Flatten(), spectral_norm(nn.Linear(72, 16, bias=False)), nn.BatchNorm1d(16), nn.Linear(16, 1)
+    )
+    return dense(generator=generator, discriminator=discriminator)
+
+
 MODELS = {
     "levels": dense,
     "bits": lambda: dense(Binary((12,))),
@@ -59,6 +73,7 @@ MODELS = {
     "dcgan": convolutional,
     "conditional-dcgan": lambda: convolutional(context_space=Classes(3)),
     "large-dcgan": lambda: convolutional(Levels((3, 18, 25), 256)),
+    "normalised": normalised,
 }
 models = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 
@@ -137,27 +152,135 @@ def test_the_practical_alternative_of_kl_descends_reverse_kl():
     )
 
 
-class LogRatio(nn.Module):
-    """The best discriminator of N(0, 1) against N(1, 1): v(x) = 1/2 - x."""
+# The value of the game and its gradients, through the losses that train -----------------------------------------------
+#
+# P = N(0, 1), Q = N(0.4, 1.25^2), the best discriminator in closed form. The data and the latents are the nodes of a
+# quadrature, so a weighted sum of losses is an expectation, to rounding.
+
+NODES = torch.linspace(-16, 16, 6401, dtype=torch.float64)
+WEIGHTS = torch.exp(-(NODES**2) / 2) / math.sqrt(2 * math.pi) * 32 / 6400
+MEAN, DEVIATION = 0.4, 1.25
+
+
+class Nodes:
+    """A noise whose normals are the nodes."""
+
+    def normal(self, shape, key, like):
+        return NODES[:, None]
+
+
+class Best(nn.Module):
+    """The best discriminator of P against Q; ``off`` is how far it errs."""
+
+    def __init__(self, output, off: float = 0.0) -> None:
+        super().__init__()
+        self.output, self.off = output, off
 
     def forward(self, x: Tensor) -> Tensor:
-        return 0.5 - x
+        z = (x - MEAN) / DEVIATION
+        v = self.output((z**2 - x**2) / 2 + math.log(DEVIATION))  # of log p(x) / q(x)
+        return v + self.off * (2 * x).sin()
 
 
-def test_the_loss_at_the_best_discriminator_is_the_value_of_the_game():
-    # Claim 2. False-alarm rate 1e-3: 3.3 standard errors.
-    shift = nn.Linear(1, 1)
-    nn.init.ones_(shift.weight), nn.init.ones_(shift.bias)
-    model = GAN(Real((1,)), latent=1, generator=shift, discriminator=LogRatio()).double()
-    x = Noise(1).normal((200_000, 1), "data").double()
-    loss = model.discriminator_loss(x, None, Noise(2))
-    assert loss.shape == (200_000,)
-    assert float(loss.mean()) == pytest.approx(1.163451, abs=3.3 * float(loss.std()) / len(loss) ** 0.5)
-    at_chance = GAN(Real((1,)), latent=1, generator=shift, discriminator=nn.Linear(1, 1)).double()
-    nn.init.zeros_(at_chance.discriminator.weight), nn.init.zeros_(at_chance.discriminator.bias)
-    torch.testing.assert_close(
-        at_chance.discriminator_loss(x[:3], None, Noise(2)), torch.full((3,), math.log(4), dtype=torch.float64)
-    )
+OUTPUTS = {  # v of the best discriminator, of the log ratio, by hand: g(v) = f'(p / q)
+    KL(): lambda r: 1 + r,
+    ReverseKL(): lambda r: r,
+    JensenShannon(): lambda r: r,
+    GANDivergence(): lambda r: r,
+    Pearson(): lambda r: 2 * (r.exp() - 1),
+    Neyman(): lambda r: 2 * r,
+    SquaredHellinger(): lambda r: r / 2,
+    Jeffrey(): lambda r: 1 + r - (-r).exp(),
+    TotalVariation(): lambda r: 40 * r.sign(),
+}
+TEXTBOOK = {  # what is integrated over the line
+    KL(): lambda p, q: p * np.log(p / q),
+    ReverseKL(): lambda p, q: q * np.log(q / p),
+    JensenShannon(): lambda p, q: p * np.log(2 * p / (p + q)) + q * np.log(2 * q / (p + q)),
+    GANDivergence(): lambda p, q: p * np.log(p / (p + q)) + q * np.log(q / (p + q)),
+    Pearson(): lambda p, q: (p - q) ** 2 / q,
+    Neyman(): lambda p, q: (p - q) ** 2 / p,
+    SquaredHellinger(): lambda p, q: (np.sqrt(p) - np.sqrt(q)) ** 2,
+    Jeffrey(): lambda p, q: (p - q) * np.log(p / q),
+    TotalVariation(): lambda p, q: np.abs(p - q) / 2,
+}
+
+
+def game(divergence: FDivergence, cost=NonSaturating(), off: float = 0.0) -> GAN:  # noqa: B008
+    generator = nn.Linear(1, 1).double()
+    nn.init.constant_(generator.weight, DEVIATION), nn.init.constant_(generator.bias, MEAN)
+    best = Best(OUTPUTS[divergence], off)
+    return GAN(Real((1,)), latent=1, generator=generator, discriminator=best, divergence=divergence, cost=cost).double()
+
+
+def value(model: GAN) -> float:
+    return -float((WEIGHTS * model.discriminator_loss(NODES[:, None], None, Nodes())).sum())
+
+
+@pytest.mark.parametrize("divergence", OUTPUTS, ids=repr)
+def test_the_loss_at_the_best_discriminator_is_the_divergence_and_any_other_is_lower(divergence: FDivergence):
+    def integrand(x: float) -> float:
+        return TEXTBOOK[divergence](stats.norm.pdf(x), stats.norm.pdf(x, MEAN, DEVIATION))
+
+    truth = integrate.quad(integrand, -16, 16, limit=500, epsabs=1e-12)[0]
+    jumps = isinstance(divergence, TotalVariation)  # so does its critic, and the quadrature is that much coarser
+    assert value(game(divergence)) == pytest.approx(truth, abs=1e-3 if jumps else 1e-9)
+    for off in (-50, 50) if jumps else (-0.3, 0.1, 0.3):
+        assert value(game(divergence, off=off)) < truth - 1e-4
+
+
+def test_at_chance_the_value_is_minus_log_4():
+    model = dense(Real((1,)), generator=nn.Linear(5, 1), discriminator=nn.Linear(1, 1))
+    nn.init.zeros_(model.discriminator.weight), nn.init.zeros_(model.discriminator.bias)
+    loss = model.discriminator_loss(NODES[:, None], None, Noise(0))
+    torch.testing.assert_close(loss, torch.full_like(NODES, math.log(4)))
+
+
+def descent(divergence: FDivergence) -> Tensor:
+    """The gradient of the textbook divergence in Q's deviation and mean, by differences of quadratures."""
+
+    def of(deviation: float, mean: float) -> float:
+        x = NODES.numpy()
+        return float(TEXTBOOK[divergence](stats.norm.pdf(x), stats.norm.pdf(x, mean, deviation)).sum() * 32 / 6400)
+
+    h = 1e-4
+    deviation = (of(DEVIATION + h, MEAN) - of(DEVIATION - h, MEAN)) / (2 * h)
+    return torch.tensor([deviation, (of(DEVIATION, MEAN + h) - of(DEVIATION, MEAN - h)) / (2 * h)])
+
+
+def claim(cost, divergence: FDivergence) -> Tensor:
+    """What the gradient of a cost should be, in Q's deviation and mean (claim 3, and f-GAN section 3.2)."""
+    match cost:
+        case Minimax():
+            return descent(divergence)
+        case MaximumLikelihood():
+            return torch.tensor([1 / DEVIATION - (1 + MEAN**2) / DEVIATION**3, MEAN / DEVIATION**2])  # of KL(p || q)
+        case _:
+            reverse = torch.tensor([DEVIATION - 1 / DEVIATION, MEAN])  # of KL(q || p)
+            return reverse if isinstance(divergence, KL) else reverse - descent(JensenShannon())
+
+
+def gradient_of_loss(cost, divergence: FDivergence) -> Tensor:
+    model = game(divergence, cost)
+    loss = (WEIGHTS * model.generator_loss(NODES[:, None], None, Nodes())).sum()
+    return torch.stack([g.flatten()[0] for g in torch.autograd.grad(loss, list(model.generator.parameters()))])
+
+
+TRAINED = [(cost, d) for cost in (Minimax(), MaximumLikelihood()) for d in SMOOTH]
+TRAINED += [(NonSaturating(), d) for d in (GANDivergence(), JensenShannon(), KL())]
+
+
+@pytest.mark.parametrize(("cost", "divergence"), TRAINED, ids=repr)
+def test_the_generators_loss_has_the_gradient_its_cost_claims(cost, divergence: FDivergence):
+    found = gradient_of_loss(cost, divergence).float()
+    torch.testing.assert_close(found, claim(cost, divergence), atol=1e-6, rtol=1e-5)
+
+
+def test_the_generators_loss_has_no_other_gradient():
+    for cost in CLAIMS:
+        for other in set(CLAIMS) - {cost}:
+            off = gradient_of_loss(cost, GANDivergence()).float() - claim(other, GANDivergence())
+            assert float(off.abs().max()) > 1e-2
 
 
 # Who learns -----------------------------------------------------------------------------------------------------------
@@ -224,28 +347,59 @@ def test_losses_in_evaluation_mode_change_nothing(make):
     assert changed(model, before) == []
 
 
-def test_the_discriminators_step_leaves_the_generators_statistics_alone():
+def check_that_players_leave_each_other_alone(model: GAN, objectives: tuple[Objective, ...]) -> None:
+    """A step of each objective moves all of its own parameters, and no weight, buffer or statistic of the other's."""
+    for objective in objectives:
+        before = buffers_and_weights(model)
+        model.zero_grad()
+        objective.loss(*batch(model), Noise(0)).mean().backward(inputs=objective.parameters)
+        torch.optim.SGD(objective.parameters, 0.1).step()
+        moved = changed(model, before)
+        own = {name for name, _ in model.named_parameters() if name.startswith(objective.name)}
+        assert own <= set(moved), f"the {objective.name}'s step leaves {own - set(moved)} as they are"
+        touched = [name for name in moved if not name.startswith(objective.name)]
+        assert not touched, f"the {objective.name}'s step moves {touched}"
+
+
+@models
+def test_players_leave_each_other_alone(make):
+    model = make().train()
+    check_that_players_leave_each_other_alone(model, model.objectives())
+
+
+@pytest.mark.parametrize("make", [MODELS["large-dcgan"], normalised])
+def test_a_borrowed_network_that_counts_is_rejected(make, monkeypatch):
+    monkeypatch.setattr(module, "_run", lambda network, x, c, borrowed: network(x) if c is None else network(x, c))
+    critic, generator = (model := make()).objectives()
+    with pytest.raises(AssertionError, match=r"the generator's step moves \['discriminator"):
+        check_that_players_leave_each_other_alone(model, (generator,))
+    with pytest.raises(AssertionError, match=r"the discriminator's step moves \['generator"):
+        check_that_players_leave_each_other_alone(model, (critic,))
+
+
+def test_a_generator_objective_that_moves_the_discriminator_is_rejected():
+    model = dense()
+    generator = model.objectives()[1]
+    greedy = Objective("generator", generator.loss, tuple(model.parameters()))
+    with pytest.raises(AssertionError, match=r"the generator's step moves \['discriminator"):
+        check_that_players_leave_each_other_alone(model, (greedy,))
+
+
+def test_statistics_follow_the_players_own_steps():
     model = convolutional()
     before = buffers_and_weights(model.generator)
-    model.discriminator_loss(*batch(model), Noise(0))
-    assert changed(model.generator, before) == []
     model.generator_loss(*batch(model), Noise(0))
-    assert changed(model.generator, before)
+    assert len(changed(model.generator, before)) == 3  # the mean, the variance and the count of one layer
 
 
-def test_ordinary_batch_normalisation_would_disturb_them():
-    generator = nn.Sequential(nn.Linear(5, 72), nn.BatchNorm1d(72))
-    model = dense(generator=generator)
-    before = buffers_and_weights(model.generator)
-    model.discriminator_loss(*batch(model), Noise(0))
-    assert changed(model.generator, before)
-
-
-def test_batch_normalisation_agrees_with_torch():
-    ours, theirs = BatchNorm(3), nn.BatchNorm2d(3)
-    x = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0)) * 3 + 1
-    torch.testing.assert_close(ours(x), theirs(x))
-    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_the_losses_leave_the_callers_events_alone(penalty: float):
+    model = dense(Real((3,)), gradient_penalty=penalty)  # reals that need no standardising are embedded as themselves
+    x = batch(model)[0]
+    before = x.clone()
+    for objective in model.objectives():
+        objective.loss(x, None, Noise(0)).mean().backward(inputs=objective.parameters)
+    assert torch.equal(x, before) and not x.requires_grad and x.grad is None
 
 
 def test_the_gradient_penalty_is_that_of_finite_differences():
@@ -259,6 +413,7 @@ def test_the_gradient_penalty_is_that_of_finite_differences():
     slopes = [(model.discriminator(x + e) - model.discriminator(x - e))[:, 0] / 2e-5 for e in step]
     expected = 1.5 * torch.stack(slopes).square().sum(0)
     torch.testing.assert_close(penalty, expected, atol=1e-8, rtol=1e-6)
+    assert not torch.allclose(penalty, expected / 1.5 * 3, rtol=1e-2)  # the broken twin forgets the half
 
 
 # What the discriminator sees ------------------------------------------------------------------------------------------
@@ -291,12 +446,16 @@ def test_data_and_fakes_are_jittered_alike_and_rounding_undoes_it(space):
     assert bool(on_the_lattice(space, lattice).all())  # the leak that the jitter closes
     assert len(model.discriminator.seen) == 3
     assert not any(bool(on_the_lattice(space, y).any()) for y in model.discriminator.seen)
-    data = next(y for y in model.discriminator.seen if torch.equal(space.project(y), x))
-    half_cell = 1 / (space.n - 1)
-    spread = (data - lattice).flatten() / half_cell  # uniform on (-1, 1): mean 0, variance 1/3
-    # False-alarm rate 1e-3 each: 3.3 standard errors.
-    assert abs(float(spread.mean())) < 3.3 / (3 * spread.numel()) ** 0.5
-    assert abs(float(spread.square().mean()) - 1 / 3) < 3.3 * (4 / 45 / spread.numel()) ** 0.5
+    data, fake, again = model.discriminator.seen
+    assert torch.equal(space.project(data), x) and torch.equal(fake, again)
+    with torch.no_grad():
+        made = model._push(model._latents(200, Noise(0)), None)
+    offsets = [((seen - clean) * (space.n - 1)).flatten().numpy() for seen, clean in ((data, lattice), (fake, made))]
+    # False-alarm rate 1e-3 each: uniform over the cell on both sides, and one side's noise says nothing of the other's.
+    for offset in offsets:
+        assert stats.kstest(offset, stats.uniform(-1, 2).cdf).pvalue > 1e-3
+        assert stats.kstest(0.9 * offset, stats.uniform(-1, 2).cdf).pvalue < 1e-3  # the broken twin: smaller cells
+    assert abs(np.corrcoef(*offsets)[0, 1]) < 3.3 / math.sqrt(len(offsets[0]))
 
 
 # Sampling -------------------------------------------------------------------------------------------------------------

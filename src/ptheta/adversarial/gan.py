@@ -21,7 +21,8 @@ minimises the reverse KL. Only the third cost is maximum likelihood.
 
 Scoring: there is none; the model is implicit. Sampling costs one pass. Generation happens in the embedded space and
 ``sample`` projects to the nearest event; the discriminator sees data and fakes spread over their lattice cells by the
-same noise, or the lattice would give the data away. Not assumed: that Q has a density (with fewer latents than
+same noise, or the lattice would give the data away. A player runs the other's network on copies of its buffers, so
+neither objective moves the other's batch statistics. Not assumed: that Q has a density (with fewer latents than
 variables it lives on a thin set), or that it covers P. It may collapse to a few modes; count them.
 
 References:
@@ -42,6 +43,7 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from ptheta.distributions.fdivergences import FDivergence, GANDivergence
 from ptheta.model import Model, Objective, Trained
@@ -163,9 +165,10 @@ class GAN(Trained, Model):
         """
         c = self._features(context)
         with torch.no_grad():
-            fake = self._seen(self._fake(len(x), c, noise), noise, "jitter of fakes")
+            fake = self._push(self._latents(len(x), noise), c, borrowed=True)
+            fake = self._seen(fake, noise, "jitter of fakes")
         data = self._seen(self.space.embed(x, self._dtype), noise, "jitter of data")
-        data.requires_grad_(self.gradient_penalty > 0)
+        data = data.detach().requires_grad_(self.gradient_penalty > 0)  # never the caller's own tensor
         v = self._score(data, c)
         loss = self.divergence.penalty(self._score(fake, c)) - self.divergence.activation(v)
         if self.gradient_penalty > 0:
@@ -185,8 +188,8 @@ class GAN(Trained, Model):
             The cost of each fake, with shape (B,).
         """
         c = self._features(context)
-        fake = self._seen(self._fake(len(x), c, noise), noise, "jitter of fakes")
-        return self.cost(self.divergence, self._score(fake, c))
+        fake = self._seen(self._push(self._latents(len(x), noise), c), noise, "jitter of fakes")
+        return self.cost(self.divergence, self._score(fake, c, borrowed=True))
 
     @torch.no_grad()
     def generate(self, z: Tensor, context: Tensor | None = None) -> Tensor:
@@ -226,23 +229,27 @@ class GAN(Trained, Model):
             return None
         return self.context_space.embed(context, self._dtype).flatten(1)
 
-    def _push(self, z: Tensor, c: Tensor | None) -> Tensor:
+    def _push(self, z: Tensor, c: Tensor | None, *, borrowed: bool = False) -> Tensor:
         """Maps latents to embedded events, with shape (B, *embedded_shape)."""
-        y = self.generator(z) if c is None else self.generator(z, c)
+        y = _run(self.generator, z, c, borrowed)
         y = y.to(z.dtype).reshape(len(z), *self.space.embedded_shape)
         return y.tanh() if self.space.is_discrete else y
-
-    def _fake(self, n: int, c: Tensor | None, noise: Noise) -> Tensor:
-        return self._push(self._latents(n, noise), c)
 
     def _seen(self, y: Tensor, noise: Noise, key: str) -> Tensor:
         """What the discriminator sees of embedded events: on a lattice, the same jitter for data and fakes."""
         return self.space.jitter(y, noise.uniform(y.shape, key, like=y)) if self.space.is_discrete else y
 
-    def _score(self, y: Tensor, c: Tensor | None) -> Tensor:
+    def _score(self, y: Tensor, c: Tensor | None, *, borrowed: bool = False) -> Tensor:
         """The discriminator's outputs v, with shape (B,)."""
-        v = self.discriminator(y) if c is None else self.discriminator(y, c)
+        v = _run(self.discriminator, y, c, borrowed)
         return v.reshape(len(y)).to(y.dtype)
+
+
+def _run(network: nn.Module, x: Tensor, c: Tensor | None, borrowed: bool) -> Tensor:
+    """Runs a player's network; the other player borrows it, with copies of its buffers: its statistics stay."""
+    inputs = (x,) if c is None else (x, c)
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()} if borrowed else {}
+    return functional_call(network, buffers, inputs) if buffers else network(*inputs)
 
 
 def _learning(module: nn.Module) -> tuple[nn.Parameter, ...]:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["BatchNorm", "DCGANDiscriminator", "DCGANGenerator"]
+__all__ = ["DCGANDiscriminator", "DCGANGenerator"]
 
 
 @final
@@ -41,16 +41,20 @@ class DCGANGenerator(nn.Module):
         doublings, self.grid = _grid(shape)
         widths = [width * 2**i for i in reversed(range(doublings))]
         self.project = nn.Linear(inputs + context, widths[0] * math.prod(self.grid), bias=False)
-        layers: list[nn.Module] = [BatchNorm(widths[0]), nn.ReLU(inplace=True)]
+        layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         for before, after in pairwise(widths):
-            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), BatchNorm(after), nn.ReLU(inplace=True)]
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], shape[0], 4, 2, 1))
         self.apply(_start)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Maps inputs (B, inputs) and context features (B, context) to images (B, channels, height, width)."""
         z = z if context is None else torch.cat([z, context], 1)
-        h = self.project(z).reshape(len(z), -1, *self.grid)  # (B, widths[0], *grid)
+        h = self.project(z).unflatten(1, (-1, *self.grid))  # (B, widths[0], *grid)
         y = self.layers(h)
         top, left = (y.shape[2] - self.shape[1]) // 2, (y.shape[3] - self.shape[2]) // 2
         return y[:, :, top : top + self.shape[1], left : left + self.shape[2]]
@@ -77,7 +81,11 @@ class DCGANDiscriminator(nn.Module):
         widths = [shape[0], *(width * 2**i for i in range(doublings))]
         layers: list[nn.Module] = [nn.Conv2d(widths[0], widths[1], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for before, after in pairwise(widths[1:]):
-            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), BatchNorm(after), nn.LeakyReLU(0.2, inplace=True)]
+            layers += [
+                nn.Conv2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
         self.layers = nn.Sequential(*layers, nn.Flatten())
         features = widths[-1] * math.prod(grid)
         self.score = nn.Linear(features, 1)
@@ -90,36 +98,6 @@ class DCGANDiscriminator(nn.Module):
         h = self.layers(F.pad(y, (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2)))  # (B, features)
         v = self.score(h).squeeze(1)
         return v if self.match is None else v + (self.match(context) * h).sum(1)
-
-
-@final
-class BatchNorm(nn.Module):
-    """Batch normalisation whose running statistics follow only passes that record gradients.
-
-    In training it normalises by the batch; in evaluation by the running statistics, so that an output does not depend
-    on the rest of its batch. A pass under ``no_grad``, such as fakes for a discriminator's step, leaves them alone.
-
-    Args:
-        channels: The number of channels.
-        momentum: The weight of a new batch in the running statistics.
-    """
-
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, channels: int, momentum: float = 0.1) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.gain = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("variance", torch.ones(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalises (B, channels, *) per channel."""
-        if self.training and not torch.is_grad_enabled():
-            return F.batch_norm(x, None, None, self.gain, self.bias, True)
-        return F.batch_norm(x, self.mean, self.variance, self.gain, self.bias, self.training, self.momentum)
 
 
 def _grid(shape: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
