@@ -9,6 +9,7 @@
 """
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +33,6 @@ from ptheta.training.distributed import Processes
 
 __all__ = ["Manifest", "Run", "build", "fit_run", "merged_training", "open_run", "save_run"]
 
-LOGGED = ("step", "steps", "epoch", "losses", "validation", "best", "seconds")
 Watch = Callable[[Iterator[TrainState], Model], Iterator[TrainState]]
 
 
@@ -273,7 +273,7 @@ def _open_folder(out: Path, manifest: Manifest, resume: bool) -> None:
     path = out / "run.json"
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; a run needs a folder of its own. Give another --out.")
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and any(file.name != ".new-run.json" for file in out.iterdir()):  # left by a kill at the start
         if not resume:
             raise ValueError(f"the folder {out} is not empty. Give --resume to go on with it, or another --out.")
         found = _read_manifest(out)
@@ -284,24 +284,48 @@ def _open_folder(out: Path, manifest: Manifest, resume: bool) -> None:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        path.write_text(manifest.model_dump_json(indent=1) + "\n")
+        _replace(path, manifest.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise ValueError(f"could not write the run folder {out}: {error.strerror or error}.") from error
 
 
 def _logged(states: Iterator[TrainState], out: Path) -> Iterator[TrainState]:
-    """Appends a line to metrics.jsonl at each validation; on resume, cuts it to the checkpoint's step."""
+    """Appends a line to metrics.jsonl at each validation; on resume, makes it what it was at the checkpoint."""
     path = out / "metrics.jsonl"
-    done = checkpoints.latest(out / "checkpoints") or 0
-    lines = [line for line in path.read_text().splitlines() if line] if path.is_file() else []
-    path.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= done))
+    _replace(path, "".join(f"{line}\n" for line in _lines_until_checkpoint(path, out / "checkpoints")))
     with path.open("a") as file:
         for state in states:
             if state.validated:
-                record = {name: getattr(state, name) for name in LOGGED}
-                file.write(json.dumps(record) + "\n")
+                file.write(json.dumps(state.to_json()) + "\n")
                 file.flush()
             yield state
+
+
+def _lines_until_checkpoint(path: Path, folder: Path) -> list[str]:
+    """The lines up to the checkpoint's step. A crash may have cut the last one short, or left none of it."""
+    if checkpoints.latest(folder) is None:
+        return []
+    saved = checkpoints.load(folder, ())
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    lines = [*text.splitlines(), json.dumps(saved.record.get("logged"))]
+    steps = {step: line for line in lines if (step := _logged_step(line)) is not None}
+    return [steps[step] for step in sorted(steps) if step <= saved.step]
+
+
+def _logged_step(line: str) -> int | None:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    fresh = path.with_name(f".new-{path.name}")
+    fresh.write_text(text)
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 def _save_closed_form(model: Model, out: Path, seconds: float) -> None:

@@ -69,6 +69,11 @@ class TrainState:
     seconds_left: float | None = None
     preview: Callable[[], AbstractContextManager[None]] = nullcontext
 
+    def to_json(self) -> dict[str, Any]:
+        """What a log keeps of it; the checkpoint keeps it too, for a run killed before it could log."""
+        names = ("step", "steps", "epoch", "losses", "validation", "best", "seconds")
+        return {name: getattr(self, name) for name in names}
+
 
 def fit(model: Trained, data: Dataset | Tensor, **options: Any) -> None:
     """Trains a model from its present weights, in place.
@@ -172,6 +177,9 @@ class _Run:
                 self.steps = self.step
             now = time.perf_counter()
             self.record["seconds"] = before + now - started
+            state = self._state(validated)  # before the checkpoint: a validation starts the mean losses afresh
+            if validated:
+                self.record["logged"] = state.to_json()
             done = self.steps is not None and self.step >= self.steps
             due = now - saved > 60 * self.settings.checkpoint_minutes
             due, ending = self.processes.any(due, interrupted[0])
@@ -181,7 +189,6 @@ class _Run:
                 saved = time.perf_counter()
             if ending and not done:
                 raise KeyboardInterrupt
-            state = self._state(validated)
             if done:
                 self._finish()
             out = time.perf_counter()
@@ -353,12 +360,22 @@ class _Run:
     def _resume(self) -> None:
         """Puts the run back where its last checkpoint left it; does nothing where there is none."""
         if self.settings.resume and self.out and checkpoints.latest(self.out / "checkpoints") is not None:
-            self._restore(checkpoints.load(self.out / "checkpoints"))
+            saved = checkpoints.load(self.out / "checkpoints")
+            try:
+                self._restore(saved)
+            except (RuntimeError, KeyError, TypeError, ValueError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ValueError(
+                    f"the checkpoint of step {saved.step} in {self.out} is not of such a run ({reason}): it was made "
+                    "with other options, such as --ema, or by another version. Give the same options, or another --out."
+                ) from error
 
     def _restore(self, saved: Checkpoint) -> None:
         self.model.load_state_dict(saved.tensors["last"])
         if self.ema:
             self.ema.load(saved.tensors["ema"])
+        elif "ema" in saved.tensors:
+            raise ValueError("it averages the weights")
         self.best = saved.tensors.get("best")
         for objective, optimizer in zip(self.objectives, self.optimizers, strict=True):
             state: dict[int, dict[str, Tensor]] = {}
