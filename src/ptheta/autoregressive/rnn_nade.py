@@ -6,8 +6,9 @@ variables of one frame depend on one another through a NADE:
     u_t = cell(u_{t-1}, v_{t-1}),
     p(v_t | v_1, ..., v_{t-1}) = NADE(v_t; c + u_t W_uc, b + u_t W_ub),
 
-so chords are coherent, where independent outputs per key would mix the notes of several. All frames of a batch are
-scored by one pass of the network and one of NADE's recurrence. A sample takes T steps of the network and T K of NADE.
+so chords are coherent, where independent outputs per key (``hidden=0``) would mix the notes of several. All frames of
+a batch are scored by one pass of the network and one of NADE's recurrence. A sample takes T steps of the network and
+T K of NADE.
 
 References:
     Modeling Temporal Dependencies in High-Dimensional Sequences: Application to Polyphonic Music Generation and
@@ -37,7 +38,7 @@ class RNNNADE(Autoregressive):
 
     Args:
         space: ``Binary``, ``Levels`` or ``Symbols`` with shape (T, K): T frames of K variables.
-        hidden: The number of hidden units of NADE.
+        hidden: The number of hidden units of NADE; 0 makes the variables of a frame independent given the past.
         units: The number of units of each recurrent layer.
         layers: How many recurrent layers.
         cell: ``lstm`` or ``gru``.
@@ -77,18 +78,22 @@ class RNNNADE(Autoregressive):
         width, e = self.head.width, self.features
         context = 0 if context_space is None else math.prod(context_space.embedded_shape)
         self.stack = RecurrentStack(self.keys * e + context, units, layers=layers, cell=cell, dropout=dropout)
-        self.weight = nn.Parameter(torch.randn(self.keys, e, hidden) / math.sqrt(self.keys))  # W
-        self.output_weight = nn.Parameter(torch.randn(self.keys, width, hidden) / (10 * math.sqrt(hidden)))  # V
+        self.hidden, self.weight, self.output_weight = hidden, None, None
+        if hidden:
+            self.weight = nn.Parameter(torch.randn(self.keys, e, hidden) / math.sqrt(self.keys))  # W
+            self.output_weight = nn.Parameter(torch.randn(self.keys, width, hidden) / (10 * math.sqrt(hidden)))  # V
         self.biases = nn.Linear(units, hidden + self.keys * width)  # c, W_uc and b, W_ub
         self.register_buffer("scale", torch.ones(self.keys), persistent=False)
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
-        seen = self.look(cells, self.weight.dtype).unflatten(1, (self.frames, self.keys))  # (B, T, K, E)
+        seen = self.look(cells, self.biases.weight.dtype).unflatten(1, (self.frames, self.keys))  # (B, T, K, E)
         before = torch.cat([torch.zeros_like(seen[:, :1]), seen[:, :-1]], 1).flatten(2)
         features = self.condition(context)
         if features is not None:
             before = torch.cat([before, features[:, None].expand(-1, self.frames, -1)], 2)
         start, bias = self._biases(self.stack(before).flatten(0, 1))  # of every frame of the batch
+        if self.weight is None or self.output_weight is None:
+            return bias.reshape(*cells.shape, self.head.width)
         frames = seen.flatten(0, 1)  # (B T, K, E)
         out = Recurrence.apply(frames, self.weight, start, self.output_weight, self.scale, "sigmoid")
         return (out.permute(2, 0, 1) + bias).reshape(*cells.shape, self.head.width)  # (B, T K, width)
@@ -97,20 +102,23 @@ class RNNNADE(Autoregressive):
         state, cells = self.stack.start(n), []
         features = self.condition(context)
         tail = [] if features is None else [features]
-        frame = self.weight.new_zeros(n, self.keys * self.features)
+        frame = self.biases.weight.new_zeros(n, self.keys * self.features)
         for _ in range(self.frames):
             u, state = self.stack.step(torch.cat([frame, *tail], 1), state)
             a, bias = self._biases(u)
             a, seen = a.clone(), []
             for k in range(self.keys):
-                h = activate(a, "sigmoid", out=torch.empty_like(a))
-                cells.append(choice(len(cells), h @ self.output_weight[k].T + bias[:, k]))
+                params = bias[:, k]
+                if self.output_weight is not None:
+                    params = params + activate(a, "sigmoid", out=torch.empty_like(a)) @ self.output_weight[k].T
+                cells.append(choice(len(cells), params))
                 seen.append(self.look(cells[-1], a.dtype))
-                a.addmm_(seen[-1], self.weight[k])
+                if self.weight is not None:
+                    a.addmm_(seen[-1], self.weight[k])
             frame = torch.cat(seen, 1)
         return torch.stack(cells, 1)
 
     def _biases(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """NADE's first accumulator (N, H) and output biases (N, K, width), from recurrent states (N, units)."""
-        start, bias = self.biases(u).tensor_split([self.weight.shape[2]], 1)
+        start, bias = self.biases(u).tensor_split([self.hidden], 1)
         return start, bias.unflatten(1, (self.keys, self.head.width))

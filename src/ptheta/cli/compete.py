@@ -12,6 +12,8 @@ from ptheta.cli.train import free_folder, say, watcher
 
 __all__ = ["compare", "reproduce"]
 
+RESULTS = Path("benchmarks") / "results" / "rows"
+
 
 def compare(words: Sequence[str]) -> None:
     """Runs ``ptheta compare``.
@@ -89,35 +91,60 @@ def _compare(
         say(f"report: {out / 'report.html'}    as data: {out / 'results.json'}, {out / 'results.csv'}")
 
 
-def _reproduce(name: Positional[str] = "", seed: int = 0, out: Path | None = None, json: bool = False) -> int:
-    """Runs a row of a paper's table and prints their number and ours. Without a name, lists all rows.
+def _reproduce(
+    name: Positional[str] = "",
+    seed: int = 0,
+    out: Path = RESULTS,
+    list: bool = False,
+    json: bool = False,
+) -> int:
+    """Runs a row of a paper's table; prints their number, ours, the difference and the time it took, and keeps them.
 
     Args:
         name: The row.
         seed: Names every draw.
-        out: Where to write the result as JSON.
+        out: The folder that keeps the results, a file per row, an entry per seed.
+        list: Shows all rows with the time each is expected to take.
         json: Prints one JSON object.
 
     Returns:
         0 if the pass line was reached, else 1.
     """
-    from ptheta.recipes.reproductions import ROWS, run_row
+    from ptheta.recipes.reproductions import ROWS, find_row, keep, run_row
 
-    if not name:
+    if list or not name:
         if json:
-            say(jsonlib.dumps({"rows": list(ROWS)}))
+            say(jsonlib.dumps({"rows": [*ROWS]}))
             return 0
+        say(f"{'row':<36}{'paper':>9}  {'pass line':<18}{'two cores':>11}{'one GPU':>11}")
         for row in ROWS.values():
-            say(f"{row.name:<34} paper {row.paper:>9}   pass {row.pass_text:<14} about {row.seconds / 60:.1f} CPU min")
+            on_cores = _duration(row.small.seconds) + "*" if row.small else _duration(row.seconds)
+            on_gpu = "-" if row.gpu_seconds is None else _duration(row.gpu_seconds)
+            say(f"{row.name:<36}{row.paper:>9g}  {row.pass_text:<18}{on_cores:>11}{on_gpu:>11}")
+        if any(row.small for row in ROWS.values()):
+            say("* a smaller version with a line of its own; the row itself needs a GPU")
+        say("next: ptheta reproduce ROW [--seed 1]")
         return 0
+    row = find_row(name)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out should be a folder that keeps results, but {out} is a file.")
+    say(f"{name}: expected to take {_duration(row.small.seconds if row.small else row.seconds)}", error=True)
     result = run_row(name, seed=seed)
-    text = jsonlib.dumps(result, indent=1)
-    if out is not None:
-        out.write_text(text + "\n")
+    path = keep(result, out)
     if json:
-        say(text)
+        say(jsonlib.dumps(result, indent=1))
+        return 0 if result["passed"] else 1
+    verdict = "reached" if result["passed"] else "MISSED"
+    if result["paper"] is None:
+        say(f"{name}, {result['version']}: ours {result['ours']:.2f}, its own line {result['pass_line']}: {verdict}")
+        say("Without a GPU this is not the paper's row.")
     else:
-        verdict = "reached" if result["passed"] else "MISSED"
-        say(f"{name}: paper {result['paper']}, ours {result['ours']:.2f}, pass line {result['pass_line']}: {verdict}")
-        say(f"{result['seconds']:.0f} s; {result['source']}")
+        against = f"paper {result['paper']:g}, ours {result['ours']:.2f} ({result['difference']:+.2f})"
+        say(f"{name}: {against}, pass line {result['pass_line']}: {verdict}")
+    say(f"{result['unit']}; {_duration(result['seconds'])}; {result['source']}")
+    say(f"kept in {path}    next: ptheta reproduce {name} --seed {seed + 1}")
     return 0 if result["passed"] else 1
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -89,6 +89,7 @@ NAMES: dict[str, Entry] = {
     "energy": _uci("energy", "9 reals, most of few values", "f59b5f04e97515f7"),
     "concrete": _uci("concrete", "9 reals", "83cecdf88e6de186"),
     "shakespeare": Entry("text.shakespeare", "1,115,394 characters of plays, 65 distinct", "50df68730ac986c9"),
+    "jsb": Entry("music.jsb", "Bach's chorales, windows of 32 quarter notes, 88 keys", "ed4dbf4ca2552e83"),
     "ring": _synthetic("ring", "8 Gaussians on a circle, truth known", "4d5afb32d6f601b7"),
     "grid": _synthetic("grid", "25 Gaussians on a lattice, truth known", "6b7cfea3164a2af4"),
     "moons": _synthetic("moons", "two blurred half circles, truth known", "3f0c81781a70f1a9"),

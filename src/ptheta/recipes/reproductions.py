@@ -1,7 +1,9 @@
 """Every row that ``ptheta reproduce`` knows, and the one way to run a row."""
 
+import json
 import time
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from ptheta.hints import did_you_mean
@@ -10,15 +12,20 @@ from ptheta.recipes import (
     reproductions_density,
     reproductions_energy,
     reproductions_latent,
+    reproductions_sequences,
 )
 from ptheta.recipes.row import Row
 
-__all__ = ["ROWS", "run_row"]
+__all__ = ["ROWS", "find_row", "keep", "run_row"]
 
 ROWS: dict[str, Row] = {
     row.name: row
     for row in chain(
-        reproductions_density.ROWS, reproductions_energy.ROWS, reproductions_latent.ROWS, reproductions_adversarial.ROWS
+        reproductions_density.ROWS,
+        reproductions_sequences.ROWS,
+        reproductions_energy.ROWS,
+        reproductions_latent.ROWS,
+        reproductions_adversarial.ROWS,
     )
 }
 
@@ -26,33 +33,77 @@ ROWS: dict[str, Row] = {
 def run_row(name: str, seed: int = 0) -> dict[str, Any]:
     """Runs a row: fits on train, chooses on valid, reports on test.
 
+    A row whose budget is a GPU's runs on it; without one its smaller version runs, and the result says so.
+
     Args:
         name: A key of ``ROWS``.
         seed: Names every draw.
 
     Returns:
-        ``row``, ``paper``, ``ours``, ``pass_line``, ``passed``, ``unit``, ``seed``, ``seconds`` and ``source``.
+        ``row``, ``version``, ``paper``, ``ours``, ``difference`` (ours less the paper's), ``pass_line``, ``passed``,
+        ``unit``, ``seed``, ``seconds``, ``cpu_seconds``, ``threads``, ``device`` and ``source``. In the smaller
+        version of a row ``paper`` and ``difference`` are None.
     """
-    if name not in ROWS:
-        hint = did_you_mean(name, ROWS)
-        raise ValueError(f"there is no row {name!r}.{hint} ptheta reproduce without a name lists them.")
-    row = ROWS[name]
-    started = time.perf_counter()
-    ours = row.run(seed) if row.run else _fitted(row, seed)
+    import torch
+
+    row, device = find_row(name), "cuda" if torch.cuda.is_available() else "cpu"
+    is_small = row.small is not None and device == "cpu"
+    if row.small is not None and is_small:
+        row = row.small
+    started, started_cpu = time.perf_counter(), time.process_time()
+    ours = row.run(seed) if row.run else _fitted(row, seed, device if row.gpu_seconds else "cpu")
     return {
-        "row": row.name,
-        "paper": row.paper,
+        "row": name,
+        "version": f"smaller: {row.name}" if is_small else "the row",
+        "paper": None if is_small else row.paper,
         "ours": ours,
+        "difference": None if is_small else ours - row.paper,
         "pass_line": row.pass_text,
         "passed": row.passed(ours),
         "unit": row.unit,
         "seed": seed,
         "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - started_cpu,
+        "threads": torch.get_num_threads(),
+        "device": device if row.gpu_seconds else "cpu",
         "source": row.source,
     }
 
 
-def _fitted(row: Row, seed: int) -> float:
+def find_row(name: str) -> Row:
+    """The row of a name.
+
+    Args:
+        name: A key of ``ROWS``.
+
+    Returns:
+        The row.
+    """
+    if name not in ROWS:
+        hint = did_you_mean(name, ROWS)
+        raise ValueError(f"there is no row {name!r}.{hint} ptheta reproduce --list shows them all.")
+    return ROWS[name]
+
+
+def keep(result: dict[str, Any], folder: Path) -> Path:
+    """Writes the result of a row beside those of its other seeds.
+
+    Args:
+        result: What ``run_row`` returned.
+        folder: Where results are kept; made if missing.
+
+    Returns:
+        The file: one object per seed, under the seed's number.
+    """
+    path = folder / f"{result['row']}.json"
+    seeds = json.loads(path.read_text()) if path.is_file() else {}
+    seeds[str(result["seed"])] = result
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dict(sorted(seeds.items())), indent=1) + "\n")
+    return path
+
+
+def _fitted(row: Row, seed: int, device: str) -> float:
     """The negative log-likelihood, or its bound, of the test split in nats."""
     from ptheta.data import load
     from ptheta.metrics import likelihood
@@ -63,7 +114,7 @@ def _fitted(row: Row, seed: int) -> float:
     recipe = build(row.model, data.space, seed=seed, settings=row.settings)
     model = recipe.model
     if isinstance(model, Trained):
-        model.fit(data, **{**merged_training(recipe, row.training), "seed": seed, "progress": True})
+        model.fit(data, **{**merged_training(recipe, row.training), "seed": seed, "device": device, "progress": True})
     else:
         model.fit(data, **recipe.training, seed=seed)
     found = likelihood(model, data.test, importance=row.importance)

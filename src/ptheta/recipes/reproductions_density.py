@@ -112,7 +112,7 @@ ROWS = (
     Row(
         name="rnade-red-wine",
         paper=-9.36,
-        pass_line=-9.6,
+        pass_line=-9.5,
         rule="at least",
         unit=_WINE,
         data="red-wine",

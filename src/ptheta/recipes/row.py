@@ -23,7 +23,10 @@ class Row:
         settings: The recipe's dials.
         training: Fields of ``Training`` that override the recipe's.
         importance: Importance samples of the bound to report, or None.
-        seconds: The expected CPU seconds.
+        seconds: The expected seconds on two cores.
+        gpu_seconds: The expected seconds on one GPU; None where a GPU would not help.
+        small: For a row whose budget is a GPU's: the smaller version that runs without one. It has a name, a line and
+            a source of its own, and never claims the paper's row.
         source: Authors, year and title, with what was chosen on validation.
         run: For rows that are not one fit and one test likelihood: takes a seed, returns our number.
     """
@@ -39,6 +42,8 @@ class Row:
     training: dict[str, Any] = field(default_factory=dict)
     importance: int | None = None
     seconds: float = 60.0
+    gpu_seconds: float | None = None
+    small: "Row | None" = None
     source: str = ""
     run: Callable[[int], float] | None = None
 

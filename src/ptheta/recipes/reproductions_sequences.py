@@ -1,0 +1,129 @@
+"""Rows of sequence models: characters of Shakespeare, and Bach's chorales.
+
+Training events are windows of one length; test scores are of longer ones, since recurrent weights do not depend on the
+length: whole chorales, and 512 characters at a time. Settings were chosen on validation; reported are test events.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ptheta.recipes.row import Row
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["ROWS", "jsb_per_step", "shakespeare_per_character"]
+
+_MUSIC = (
+    "Modeling Temporal Dependencies in High-Dimensional Sequences (Boulanger-Lewandowski, Bengio & Vincent, 2012); "
+)
+_STEP = "nats per step of the test chorales, each scored whole"
+_CHARACTER = "nats per character of the last tenth, in pieces of 512"
+
+
+def shakespeare_per_character(seed: int, *, length: int = 512, **training: Any) -> float:
+    """Trains two layers of 256 LSTM units on windows of 128 characters.
+
+    Args:
+        seed: Names every draw.
+        length: How many characters the test pieces have; the state starts empty in each.
+        **training: Fields of ``Training`` that override the recipe's.
+
+    Returns:
+        The negative log-likelihood of the test characters, in nats per character.
+    """
+    from ptheta.data import load
+    from ptheta.recipes.runs import build, merged_training
+
+    data = load("shakespeare", sequence_length=128)
+    recipe = build("rnn", data.space, seed=seed, settings={"dropout": 0.1})
+    recipe.model.fit(data, **{**merged_training(recipe, training), "seed": seed, "progress": True})
+    test = data.test.x.flatten()
+    pieces = test[: len(test) // length * length].reshape(-1, length)
+    return _per_step("rnn", recipe.model, list(pieces), {"dropout": 0.1})
+
+
+def jsb_per_step(settings: dict[str, Any], seed: int, **training: Any) -> float:
+    """Trains a recurrent network over frames on windows of 32 quarter notes.
+
+    Args:
+        settings: Dials of the recipe ``rnn-nade``.
+        seed: Names every draw.
+        **training: Fields of ``Training`` that override the recipe's.
+
+    Returns:
+        The negative log-likelihood in nats per step, the mean over all steps of the test chorales.
+    """
+    from ptheta.data import load
+    from ptheta.data.music import jsb_pieces
+    from ptheta.recipes.runs import build, merged_training
+
+    data = load("jsb")
+    recipe = build("rnn-nade", data.space, seed=seed, settings=settings)
+    recipe.model.fit(data, **{**merged_training(recipe, training), "seed": seed})
+    return _per_step("rnn-nade", recipe.model, jsb_pieces("test"), settings)
+
+
+def _per_step(name: str, model: Any, pieces: "Sequence[Tensor]", settings: dict[str, Any]) -> float:
+    """Minus the mean log-probability of a step, of pieces of any length, by the same weights."""
+    from dataclasses import replace
+
+    import torch
+
+    from ptheta.recipes.runs import build
+
+    by_length: dict[int, list[Tensor]] = {}
+    for piece in pieces:
+        by_length.setdefault(len(piece), []).append(piece)
+    weights = {key: value for key, value in model.state_dict().items() if key != "order"}
+    total = 0.0
+    for length, group in by_length.items():
+        space = replace(model.space, shape=(length, *model.space.shape[1:]))
+        longer: Any = build(name, space, settings=settings).model
+        longer.load_state_dict({**longer.state_dict(), **weights})
+        with torch.no_grad():
+            for chunk in torch.stack(group).split(50):
+                total += float(longer.eval().log_prob(chunk).double().sum())
+    return -total / sum(map(len, pieces))
+
+
+ROWS = (
+    Row(
+        name="rnn-shakespeare",
+        paper=1.671,
+        pass_line=1.60,
+        rule="at most",
+        unit=_CHARACTER,
+        data="shakespeare",
+        model="rnn",
+        seconds=700.0,
+        source="The anchor is the best table of character n-grams, a 4-gram; two layers of 256 LSTM units, 25 epochs.",
+        run=partial(shakespeare_per_character, epochs=25, precision="bfloat16"),
+    ),
+    Row(
+        name="rnn-jsb",
+        paper=8.43,
+        pass_line=8.6,
+        rule="at most",
+        unit=_STEP,
+        data="jsb",
+        model="rnn-nade",
+        seconds=60.0,
+        source="Empirical Evaluation of Gated Recurrent Neural Networks on Sequence Modeling (Chung et al., 2014): a "
+        "GRU whose keys are independent given the past.",
+        run=partial(jsb_per_step, {"hidden": 0}),
+    ),
+    Row(
+        name="rnn-nade-jsb",
+        paper=5.56,
+        pass_line=6.5,
+        rule="at most",
+        unit=_STEP,
+        data="jsb",
+        model="rnn-nade",
+        seconds=300.0,
+        source=_MUSIC + "theirs pre-trains both parts, ours trains them at once.",
+        run=partial(jsb_per_step, {}),
+    ),
+)

@@ -1,0 +1,91 @@
+"""Rows of papers' tables: listed with their times, run, judged, and kept seed by seed."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ptheta.cli import main
+from ptheta.data.music import KEYS, jsb, jsb_pieces
+from ptheta.recipes import RECIPES, reproductions
+from ptheta.recipes.reproductions import ROWS, keep, run_row
+from ptheta.recipes.reproductions_sequences import _per_step
+from ptheta.recipes.row import Row
+from ptheta.recipes.runs import build
+from ptheta.spaces import Binary, Tokens
+
+QUICK = Row("quick", 2.0, 3.0, "at most", "nats", "bars", "independent", source="A test.", run=lambda seed: 2.5 + seed)
+
+
+@pytest.fixture(autouse=True)
+def rows(monkeypatch):
+    small = replace(QUICK, name="tiny", paper=0.0, pass_line=9.0, run=lambda seed: 8.0)
+    for row in (QUICK, replace(QUICK, name="huge", gpu_seconds=600.0, small=small)):
+        monkeypatch.setitem(reproductions.ROWS, row.name, row)
+
+
+def test_every_row_names_a_recipe_and_says_where_it_is_from():
+    for row in (r for name, r in ROWS.items() if name not in ("quick", "huge")):
+        for version in filter(None, (row, row.small)):
+            assert version.model in RECIPES and version.source and version.unit and version.seconds > 0, row.name
+        assert row.small is None or row.gpu_seconds is not None
+
+
+def test_the_list_shows_times(capsys):
+    assert main(["reproduce", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["row", "paper", "pass", "line", "two", "cores", "one", "GPU"]
+    assert len(lines) == len(ROWS) + 3
+    assert next(line for line in lines if line.startswith("huge")).endswith("60 s*     10 min")
+
+
+def test_results_are_printed_and_kept_seed_by_seed(capsys, tmp_path):
+    assert main(["reproduce", "quick", "--out", str(tmp_path)]) == 0
+    assert "paper 2, ours 2.50 (+0.50), pass line at most 3: reached" in capsys.readouterr().out
+    assert main(["reproduce", "quick", "--seed", "1", "--out", str(tmp_path)]) == 1
+    assert "ours 3.50 (+1.50), pass line at most 3: MISSED" in capsys.readouterr().out
+    kept = json.loads((tmp_path / "quick.json").read_text())
+    assert [(seed, r["ours"], r["passed"]) for seed, r in kept.items()] == [("0", 2.5, True), ("1", 3.5, False)]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so the row itself would run")
+def test_without_a_gpu_a_smaller_version_runs_and_claims_nothing(capsys, tmp_path):
+    assert main(["reproduce", "huge", "--out", str(tmp_path)]) == 0
+    assert "huge, smaller: tiny: ours 8.00, its own line at most 9: reached" in capsys.readouterr().out
+    result = run_row("huge")
+    assert result["paper"] is None and result["difference"] is None and result["device"] == "cpu"
+    assert keep(result, tmp_path / "new").name == "huge.json"
+
+
+def test_mistakes_are_sentences(capsys, tmp_path):
+    assert main(["reproduce", "quik"]) == 2
+    assert "did you mean quick" in capsys.readouterr().err.lower()
+    (tmp_path / "file").write_text("")
+    assert main(["reproduce", "quick", "--out", str(tmp_path / "file")]) == 2
+    assert "--out should be a folder" in capsys.readouterr().err
+
+
+@torch.no_grad()
+def test_longer_pieces_are_scored_by_the_same_weights():
+    settings = {"hidden": 8, "layers": 1}
+    model = build("rnn", Tokens(4, 5), settings=settings).model
+    pieces = [torch.tensor([0, 1, 2, 3]), torch.tensor([4, 3, 2, 1]), torch.tensor([0, 1, 2, 3, 4, 0, 1])]
+    short = _per_step("rnn", model, pieces[:2], settings)
+    assert short == pytest.approx(-float(model.log_prob(torch.stack(pieces[:2])).sum()) / 8, abs=1e-5)
+    longer = build("rnn", Tokens(7, 5), settings=settings).model
+    longer.load_state_dict({**model.state_dict(), "order": torch.arange(7)})
+    expected = -float(model.log_prob(torch.stack(pieces[:2])).sum() + longer.log_prob(pieces[2][None]).sum()) / 15
+    assert _per_step("rnn", model, pieces, settings) == pytest.approx(expected, abs=1e-5)
+
+
+def test_chorales(real_data):
+    data = jsb(frames=30)
+    assert data.space == Binary((30, KEYS))
+    pieces = jsb_pieces("test")
+    assert len(pieces) == 77 and sum(map(len, pieces)) == 4725
+    assert torch.equal(data.test.x[0], pieces[0][:30])
+    ends = {tuple(p[-30:].flatten().tolist()) for p in pieces if len(p) >= 30}
+    assert ends <= {tuple(x.flatten().tolist()) for x in data.test.x}
+    notes = torch.cat(pieces).sum(1).double()
+    assert 3 < float(notes.mean()) < 4.5  # four voices, some on the same key
