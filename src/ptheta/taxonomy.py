@@ -135,6 +135,18 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "exact", "serial", _DISCRETE,
                     "Vaswani et al. (2017), Attention Is All You Need", "https://arxiv.org/abs/1706.03762",
                 ),
+                Leaf(
+                    "pixelcnn", "autoregressive:PixelCNN", "masked convolutions over an image", "exact", "serial",
+                    _DISCRETE,
+                    "van den Oord, Kalchbrenner and Kavukcuoglu (2016), Pixel Recurrent Neural Networks",
+                    "https://arxiv.org/abs/1601.06759",
+                ),
+                Leaf(
+                    "gated-pixelcnn", "autoregressive:GatedPixelCNN", "two stacks of gated convolutions, no blind spot",
+                    "exact", "serial", _DISCRETE,
+                    "van den Oord et al. (2016), Conditional Image Generation with PixelCNN Decoders",
+                    "https://arxiv.org/abs/1606.05328",
+                ),
             ),
         },
         "approximate": {

@@ -2,8 +2,10 @@
 
 from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.fvbn import FVBN
+from ptheta.autoregressive.gated_pixelcnn import GatedPixelCNN
 from ptheta.autoregressive.nade import NADE
 from ptheta.autoregressive.orders import pixel_order
+from ptheta.autoregressive.pixelcnn import PixelCNN
 from ptheta.autoregressive.rnn import RNN
 from ptheta.autoregressive.rnn_nade import RNNNADE
 from ptheta.autoregressive.sampling import Choice, fixed_point, naive
@@ -16,6 +18,8 @@ __all__ = [
     "RNNNADE",
     "Autoregressive",
     "Choice",
+    "GatedPixelCNN",
+    "PixelCNN",
     "Transformer",
     "fixed_point",
     "naive",

@@ -28,6 +28,8 @@ RECIPES: dict[str, str] = {
     "rnn": "sequences:rnn",
     "rnn-nade": "sequences:rnn_nade",
     "transformer": "sequences:transformer",
+    "pixelcnn": "pixels:pixelcnn",
+    "gated-pixelcnn": "pixels:gated_pixelcnn",
     "vae": "latent:vae",
     "ddpm": "diffusion:ddpm",
     "rbm": "energy:rbm",

@@ -1,0 +1,101 @@
+"""Known-good autoregressive models of images."""
+
+from typing import TYPE_CHECKING, Any
+
+from ptheta.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ptheta.spaces import Space
+
+__all__ = ["gated_pixelcnn", "pixelcnn"]
+
+_SMALL = 150  # pixels up to which an image is taken to be one of a few hundred or thousand
+_COMMON: dict[str, Any] = {"schedule": "cosine", "clip": 1.0}
+_LARGE: dict[str, Any] = {**_COMMON, "epochs": 15, "batch_size": 16, "learning_rate": 1e-3, "precision": "bfloat16"}
+_FEW: dict[str, Any] = {**_COMMON, "epochs": 60, "batch_size": 32, "learning_rate": 2e-3}
+
+
+def pixelcnn(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    hidden: int | None = None,
+    blocks: int | None = None,
+    components: int = 10,
+    softmax: bool = False,
+) -> Recipe:
+    """A PixelCNN: masked convolutions, all conditionals in one pass.
+
+    Args:
+        space: What one event is: images of bits, levels or symbols.
+        context_space: What one context is, or None.
+        hidden: The features inside a block, half of those between blocks. By default about 32.
+        blocks: The number of residual blocks. By default 7, 4 on images below 150 pixels.
+        components: The components of the mixtures on more than 32 levels.
+        softmax: Whether levels have one logit each, however many they are, as in the paper.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.autoregressive import PixelCNN
+
+    model = PixelCNN(
+        space,
+        hidden=hidden or _multiple(space, 32),
+        blocks=blocks or (4 if _is_small(space) else 7),
+        context_space=context_space,
+        head=_head(space, components, softmax),
+    )
+    return Recipe(model, _FEW if _is_small(space) else _LARGE)
+
+
+def gated_pixelcnn(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    hidden: int | None = None,
+    layers: int | None = None,
+    components: int = 10,
+    softmax: bool = False,
+) -> Recipe:
+    """A gated PixelCNN: a stack above the pixel, a stack to its left, and no blind spot.
+
+    Args:
+        space: What one event is: images of bits, levels or symbols.
+        context_space: What one context is, or None.
+        hidden: The features of each stack. By default about 32.
+        layers: The number of layers. By default 7, 4 on images below 150 pixels.
+        components: The components of the mixtures on more than 32 levels.
+        softmax: Whether levels have one logit each, however many they are, as in the paper.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.autoregressive import GatedPixelCNN
+
+    model = GatedPixelCNN(
+        space,
+        hidden=hidden or _multiple(space, 32),
+        layers=layers or (4 if _is_small(space) else 7),
+        context_space=context_space,
+        head=_head(space, components, softmax),
+    )
+    return Recipe(model, _FEW if _is_small(space) else _LARGE)
+
+
+def _is_small(space: "Space") -> bool:
+    return space.dimensions <= _SMALL * space.shape[0]
+
+
+def _multiple(space: "Space", features: int) -> int:
+    """At least so many features, as a multiple of the channels."""
+    return -(-features // space.shape[0]) * space.shape[0]
+
+
+def _head(space: "Space", components: int, softmax: bool) -> Any:
+    from ptheta.distributions.heads import CategoricalHead, default_head
+    from ptheta.spaces import Levels
+
+    if softmax and isinstance(space, Levels):
+        return CategoricalHead(space.n)
+    return default_head(space, components)
