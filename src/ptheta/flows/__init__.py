@@ -1,0 +1,8 @@
+"""Explicit, tractable: flows, invertible maps from events to noise."""
+
+from ptheta.flows.flow import Bijection, Flow
+from ptheta.flows.maf import MAF
+from ptheta.flows.realnvp import RealNVP
+from ptheta.flows.spline import SplineFlow
+
+__all__ = ["MAF", "Bijection", "Flow", "RealNVP", "SplineFlow"]
