@@ -16,7 +16,7 @@ from ptheta.taxonomy import leaves
 SOURCE = Path(ptheta.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
-FAMILIES = ("autoregressive", "latent", "diffusion", "adversarial", "energy")
+FAMILIES = ("autoregressive", "flows", "latent", "diffusion", "adversarial", "energy")
 LAYERS = {
     **dict.fromkeys(("hints", "spaces", "noise", "optimizers", "nn", "taxonomy"), 0),
     "model": 1,
