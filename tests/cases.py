@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ptheta.adversarial import GAN, MaximumLikelihood
-from ptheta.autoregressive import FVBN, NADE, RNN, RNNNADE, Transformer
+from ptheta.autoregressive import FVBN, MADE, NADE, RNN, RNNNADE, EoNADE, Transformer
 from ptheta.data.dataset import Dataset, Events
 from ptheta.diffusion import DDIM, DDPM
 from ptheta.distributions import (
@@ -39,6 +39,7 @@ from ptheta.distributions import (
 )
 from ptheta.distributions.fdivergences import Pearson
 from ptheta.energy import RBM
+from ptheta.flows import MAF, RealNVP, SplineFlow
 from ptheta.latent import VAE, MixturePrior, StandardNormal
 from ptheta.model import Model, Trained
 from ptheta.nn.convolutional import ConvDecoder, ConvEncoder
@@ -72,6 +73,8 @@ class Case:
         sees: What the conditional in place i sees of the variable in place j of the model's order: Boolean, with shape
             (D, D). None: all before it. What is true here must really be used.
         shared: Parameters that several objectives move on purpose: how their names begin.
+        idle: Parameters that move nothing in this row, by name, because nothing comes after them.
+        alone: Whether the loss of an example is its own, not one against chains or means that all examples share.
         edges: On reals, the box outside of which the density is zero, from the model and a context; None if smooth.
     """
 
@@ -83,6 +86,8 @@ class Case:
     distance: float | None = None
     sees: Callable[[], Tensor] | None = None
     shared: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+    alone: bool = True
     edges: Callable[[Any, int | None], tuple[Tensor, Tensor]] | None = None
 
 
@@ -114,6 +119,12 @@ def box_of_uniform(model: Uniform, context: int | None) -> tuple[Tensor, Tensor]
     """The ends of the box of one class, in the unit of events."""
     low, high = (ends[context or 0][None].double() for ends in (model.low, model.high))
     return model.space.events(low)[0], model.space.events(high)[0]
+
+
+def earlier_frames() -> Tensor:
+    """Two frames of three bits; the bits of a frame do not see one another."""
+    frame = torch.arange(6) // 3
+    return frame[:, None] > frame
 
 
 EXACT = {"gap": 0.05}  # closed forms that hold the toy law
@@ -162,10 +173,24 @@ AUTOREGRESSIVE = {
     "NADE bits": Case(lambda: NADE(BITS, hidden=16), training={"steps": 200, "learning_rate": 0.05}, gap=0.05),
     "NADE levels of a class": Case(lambda: NADE(LEVELS, hidden=8, context_space=CLASSES, order=(2, 0, 1))),
     "NADE tokens": Case(lambda: NADE(TOKENS, hidden=8, activation="relu")),
-    "NADE five levels": Case(lambda: NADE(FIVE_LEVELS, hidden=8, order=(3, 1, 4, 0, 2))),
+    "NADE five levels": Case(lambda: NADE(FIVE_LEVELS, hidden=8, order=(3, 0, 4, 1, 2))),
     "RNADE": Case(lambda: NADE(REALS, hidden=16), training={"steps": 300, "learning_rate": 0.02}, gap=0.1),
     "RNADE of a class": Case(lambda: NADE(REALS, hidden=8, context_space=CLASSES)),
-    "RNADE on a line": Case(lambda: NADE(LINE, hidden=8), training={"steps": 300, "learning_rate": 0.02}, gap=0.1),
+    "RNADE on a line": Case(
+        lambda: NADE(LINE, hidden=8), training={"steps": 300, "learning_rate": 0.02}, gap=0.1, idle=("weight",)
+    ),
+    "MADE bits": Case(lambda: MADE(BITS, hidden=(48,)), training={"steps": 200, "learning_rate": 0.02}, gap=0.05),
+    "MADE bits, three masks": Case(lambda: MADE(BITS, hidden=(12, 12), masks=3, direct=True)),
+    "MADE levels of a class": Case(lambda: MADE(LEVELS, hidden=(9,), masks=2, context_space=CLASSES, order=(2, 0, 1))),
+    "MADE tokens": Case(lambda: MADE(TOKENS, hidden=(9,), direct=True)),
+    "MADE reals": Case(lambda: MADE(REALS, hidden=(16,)), training={"steps": 300, "learning_rate": 0.02}, gap=0.1),
+    "MADE reals, two masks": Case(lambda: MADE(REALS, hidden=(8, 8), masks=2)),
+    "EoNADE bits": Case(
+        lambda: EoNADE(BITS, hidden=(32,), orders=4), training={"steps": 400, "learning_rate": 0.02}, gap=0.05
+    ),
+    "EoNADE levels of a class": Case(lambda: EoNADE(LEVELS, hidden=(8, 8), orders=3, context_space=CLASSES)),
+    "EoNADE tokens": Case(lambda: EoNADE(TOKENS, hidden=(8,), orders=2)),
+    "EoNADE reals": Case(lambda: EoNADE(REALS, hidden=(8,), orders=2), shake=0.2),
 }
 
 SEQUENCES = {
@@ -179,6 +204,7 @@ SEQUENCES = {
     "RNN-NADE levels of a class": Case(
         lambda: RNNNADE(Levels((2, 2), 3), hidden=4, units=4, cell="lstm", context_space=CLASSES)
     ),
+    "recurrent frames of independent bits": Case(lambda: RNNNADE(BITS, hidden=0, units=8), sees=earlier_frames),
     "transformer bits": Case(
         lambda: Transformer(BITS, width=8, layers=1, heads=2), training={"steps": 200, "learning_rate": 0.02}, gap=0.05
     ),
@@ -188,17 +214,54 @@ SEQUENCES = {
     "transformer tokens": Case(lambda: Transformer(TOKENS, width=4, layers=1, heads=1)),
 }
 
+FLOWS = {
+    "RealNVP": Case(
+        lambda: RealNVP(REALS, transforms=4, hidden=(8,)), training={"steps": 200, "learning_rate": 0.02}, gap=0.1
+    ),
+    "RealNVP of a class": Case(lambda: RealNVP(REALS, transforms=3, hidden=(8,), context_space=CLASSES)),
+    "dequantized RealNVP of images of a class": Case(
+        lambda: TrainedDequantized(
+            RealNVP(dequantized_space(IMAGE), transforms=1, width=2, blocks=1, context_space=CLASSES), IMAGE
+        ),
+        shake=0.1,
+    ),
+    "MAF": Case(lambda: MAF(REALS, transforms=2, hidden=(8,)), training={"steps": 200, "learning_rate": 0.02}, gap=0.1),
+    "MAF of a class": Case(lambda: MAF(REALS, transforms=2, hidden=(8, 8), context_space=CLASSES)),
+    "IAF of a class": Case(lambda: MAF(REALS, transforms=2, hidden=(8,), sees="noise", context_space=CLASSES)),
+    "IAF by fixed point": Case(lambda: MAF(REALS, transforms=1, hidden=(8,), sees="noise", inversion="fixed-point")),
+    "spline couplings": Case(
+        lambda: SplineFlow(REALS, transforms=4, hidden=(8,)),
+        shake=0.1,  # steeper splines have peaks narrower than the quadrature's grid
+        training={"steps": 200, "learning_rate": 0.02},
+        gap=0.1,
+    ),
+    "autoregressive splines of a class": Case(
+        lambda: SplineFlow(REALS, kind="autoregressive", transforms=2, hidden=(8,), context_space=CLASSES), shake=0.1
+    ),
+    "splines on a line": Case(
+        lambda: SplineFlow(LINE, kind="autoregressive", transforms=1, hidden=(4,)),
+        idle=("chain.steps.0.net.hidden.0.weight",),
+    ),
+    "dequantized splines": Case(
+        lambda: TrainedDequantized(SplineFlow(dequantized_space(LEVELS), transforms=2, hidden=(8,)), LEVELS)
+    ),
+}
+
 LATENT = {
     "standard normal": Case(lambda: StandardNormal(2)),
     "standard normal on a line": Case(lambda: StandardNormal(1)),
     "mixture prior": Case(lambda: MixturePrior(2, components=3)),
     "mixture prior on a line": Case(lambda: MixturePrior(1, components=3)),
-    "VAE bits": Case(lambda: small_vae(BITS, 1), training={"steps": 500, "learning_rate": 0.02}, gap=0.1),
+    "VAE bits": Case(
+        lambda: small_vae(BITS, 1),
+        training={"steps": 300, "learning_rate": 0.03, "batch_size": 200, "schedule": "cosine"},
+        gap=0.13,
+    ),
     "VAE levels of a class": Case(lambda: small_vae(LEVELS, 4, CLASSES, latent=1)),
     "VAE tokens, learned prior": Case(lambda: small_vae(TOKENS, 3, prior=MixturePrior(2, components=2))),
-    "VAE reals": Case(lambda: small_vae(REALS, 3, latent=1), shake=0.1),
+    "VAE reals": Case(lambda: small_vae(REALS, 3, latent=1), shake=0.03),
     "VAE line": Case(lambda: small_vae(LINE, 3, latent=1), shake=0.1),
-    "VAE, importance-weighted, warmed up": Case(lambda: small_vae(BITS, 1, importance=3, warmup=10)),
+    "VAE, importance-weighted, warmed up": Case(lambda: small_vae(BITS, 1, importance=3, warmup=10), shake=0.1),
     "convolutional VAE": Case(
         lambda: VAE(
             Binary((1, 8, 8)),
@@ -236,6 +299,7 @@ ADVERSARIAL = {
 ENERGY = {
     "RBM, persistent": Case(
         lambda: RBM(BITS, hidden=6, chains=20),
+        alone=False,
         sampling={"steps": 60},
         training={"steps": 300, "learning_rate": 0.5, "schedule": "linear"},
         gap=0.1,
@@ -243,7 +307,18 @@ ENERGY = {
     "RBM, contrastive divergence": Case(lambda: RBM(BITS, hidden=3, k=3, persistent=False), sampling={"steps": 60}),
 }
 
-CASES = DISTRIBUTIONS | AUTOREGRESSIVE | SEQUENCES | LATENT | DIFFUSION | ADVERSARIAL | ENERGY
+ORDERED: dict[str, Callable[[Any], Any]] = {  # models that take the order of their variables as an argument
+    "FVBN bits": lambda order: FVBN(BITS, order=order),
+    "FVBN tokens": lambda order: FVBN(Tokens(4, 3), order=order),
+    "NADE bits": lambda order: NADE(BITS, hidden=8, order=order),
+    "NADE levels": lambda order: NADE(Levels((4,), 3), hidden=8, order=order),
+    "RNADE": lambda order: NADE(Real((5,)), hidden=8, order=order),
+    "RNADE of the plane": lambda order: NADE(REALS, hidden=8, order=order),
+    "LSTM bits": lambda order: RNN(BITS, hidden=4, order=order),
+    "transformer bits": lambda order: Transformer(BITS, width=4, layers=1, heads=1, order=order),
+}
+
+CASES = DISTRIBUTIONS | AUTOREGRESSIVE | SEQUENCES | FLOWS | LATENT | DIFFUSION | ADVERSARIAL | ENERGY
 
 
 def fresh(name: str, seed: int = 0) -> Any:
@@ -258,11 +333,23 @@ def _prepared(name: str) -> Any:
     model = fresh(name)
     if not isinstance(model, Trained):
         return model.fit(toy_data(model, 200)).eval()
+    return shaken(model, CASES[name].shake)
+
+
+def shaken(model: Any, shake: float) -> Any:
+    """The model in float64, its weights moved at random."""
     noise = Noise(1)
     with torch.no_grad():
-        for key, p in model.named_parameters():
-            p += CASES[name].shake * noise.normal(p.shape, key, like=p)
+        for key, p in model.double().named_parameters():
+            p += shake * noise.normal(p.shape, key, like=p)
     return model.eval()
+
+
+def as_made(name: str) -> Any:
+    """The model of a row in the types that users have, as its constructor left it or fitted to a few toy events."""
+    with seeded(0):
+        model: Any = CASES[name].make()
+    return model.eval() if isinstance(model, Trained) else model.fit(toy_data(model, 200)).eval()
 
 
 def prepared(name: str) -> Any:

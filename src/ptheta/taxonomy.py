@@ -118,6 +118,19 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "https://proceedings.mlr.press/v15/larochelle11a.html",
                 ),
                 Leaf(
+                    "made", "autoregressive:MADE", "a masked perceptron of any depth, all conditionals in one pass",
+                    "exact", "serial", _ALL,
+                    "Germain, Gregor, Murray and Larochelle (2015), MADE: Masked Autoencoder for Distribution "
+                    "Estimation",
+                    "https://arxiv.org/abs/1502.03509",
+                ),
+                Leaf(
+                    "eonade", "autoregressive:EoNADE", "one deep network for every order, a mixture over a few",
+                    "exact", "serial", _ALL,
+                    "Uria, Murray and Larochelle (2014), A Deep and Tractable Density Estimator",
+                    "https://arxiv.org/abs/1310.1757",
+                ),
+                Leaf(
                     "rnn", "autoregressive:RNN", "an LSTM or GRU that reads the variables in turn",
                     "exact", "serial", _ALL,
                     "Graves (2013), Generating Sequences With Recurrent Neural Networks",
@@ -146,6 +159,31 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "exact", "serial", _DISCRETE,
                     "van den Oord et al. (2016), Conditional Image Generation with PixelCNN Decoders",
                     "https://arxiv.org/abs/1606.05328",
+                ),
+            ),
+            "flows": (
+                Leaf(
+                    "realnvp", "flows:RealNVP", "affine couplings, one pass both ways", "exact", "parallel",
+                    _DEQUANTISED,
+                    "Dinh, Sohl-Dickstein and Bengio (2016), Density Estimation Using Real NVP",
+                    "https://arxiv.org/abs/1605.08803",
+                ),
+                Leaf(
+                    "maf", "flows:MAF", "masked autoregressive maps, fast to score", "exact", "serial", _DEQUANTISED,
+                    "Papamakarios, Pavlakou and Murray (2017), Masked Autoregressive Flow for Density Estimation",
+                    "https://arxiv.org/abs/1705.07057",
+                ),
+                Leaf(
+                    "iaf", "flows:MAF", "the same the other way round, fast to sample", "exact", "parallel",
+                    _DEQUANTISED,
+                    "Kingma et al. (2016), Improving Variational Inference with Inverse Autoregressive Flow",
+                    "https://arxiv.org/abs/1606.04934",
+                ),
+                Leaf(
+                    "spline-flow", "flows:SplineFlow", "monotone splines, coupling or autoregressive",
+                    "exact", "parallel", _DEQUANTISED,
+                    "Durkan, Bekasov, Murray and Papamakarios (2019), Neural Spline Flows",
+                    "https://arxiv.org/abs/1906.04032",
                 ),
             ),
         },

@@ -1,8 +1,10 @@
 """Autoregressive models: the chain rule, and how its conditionals share weights."""
 
 from ptheta.autoregressive.autoregressive import Autoregressive
+from ptheta.autoregressive.eonade import EoNADE
 from ptheta.autoregressive.fvbn import FVBN
 from ptheta.autoregressive.gated_pixelcnn import GatedPixelCNN
+from ptheta.autoregressive.made import MADE
 from ptheta.autoregressive.nade import NADE
 from ptheta.autoregressive.orders import pixel_order
 from ptheta.autoregressive.pixelcnn import PixelCNN
@@ -13,11 +15,13 @@ from ptheta.autoregressive.transformer import Transformer
 
 __all__ = [
     "FVBN",
+    "MADE",
     "NADE",
     "RNN",
     "RNNNADE",
     "Autoregressive",
     "Choice",
+    "EoNADE",
     "GatedPixelCNN",
     "PixelCNN",
     "Transformer",

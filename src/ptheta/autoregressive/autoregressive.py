@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ptheta.autoregressive.sampling import Choice, fixed_point, naive
+from ptheta.autoregressive.sampling import Choice, check_mask, fixed_point, naive
 from ptheta.distributions.heads import Head, default_head
 from ptheta.model import LossModel
 from ptheta.noise import Noise
@@ -211,9 +211,7 @@ class Autoregressive(LossModel):
             Events with the shape of x, equal to it where the mask is true.
         """
         self.check(x, context)
-        if mask.shape != x.shape or mask.dtype != torch.bool:
-            came = f"{mask.dtype} with shape {tuple(mask.shape)}"
-            raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
+        check_mask(x, mask)
         known = mask.flatten(1)[:, self.order]
         behind = (~known).cumsum(1).gt(0) & known  # known, but only after something open
         if bool(behind.any()):
