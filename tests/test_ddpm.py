@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ptheta import Binary, Classes, Levels, Noise, Real, Symbols
 from ptheta.diffusion import DDIM, DDPM, Ancestral, CosineSchedule, LinearSchedule, Sampler
 from ptheta.diffusion import ddpm as module
-from ptheta.diffusion.decoders import log_cell_mass
+from ptheta.diffusion.decoders import decoder_log_prob, log_cell_mass
 from ptheta.nn.denoiser import ResidualMLP
 from ptheta.recipes import find_recipe
 from ptheta.training import Training
@@ -80,7 +80,7 @@ class Basis:
         return z
 
 
-def gaussian_ddpm(mean, covariance, steps: int, sampler: Sampler, space: Real | None = None) -> DDPM:
+def gaussian_ddpm(mean, covariance, steps: int, sampler: Sampler | None, space: Real | None = None) -> DDPM:
     space = Real((len(mean),)) if space is None else space
     network = GaussianDenoiser(mean, covariance, LinearSchedule().alpha_bars(steps))
     return DDPM(space, steps=steps, network=network, sampler=sampler)
@@ -111,11 +111,99 @@ def test_cosine_schedule_is_its_formula():
     assert torch.allclose(CosineSchedule().alpha_bars(1000)[:-1], (f / f[0])[:-1], atol=1e-12)
 
 
+def slopes_agree(schedule, log_path) -> bool:
+    """Whether T times the steps of log alpha_bar tends to the derivative of its path, by autograd, like 1 / T^2."""
+    worst = []
+    for steps in (500, 1000, 2000):
+        s = ((torch.arange(steps, dtype=F64) + 0.5) / steps).requires_grad_()
+        (slope,) = torch.autograd.grad(log_path(s).sum(), s)
+        ours = schedule.alpha_bars(steps).log().diff() * steps
+        worst.append(float((ours / slope - 1)[: -steps // 20].abs().max()))  # near the end, a cosine's beta is cut off
+    return worst[0] < 1e-3 and all(3.5 < a / b < 4.5 for a, b in itertools.pairwise(worst))
+
+
+def cosine_path(s: Tensor) -> Tensor:
+    return ((s + 0.008) / 1.008 * math.pi / 2).cos().square().log()
+
+
+def test_the_cosine_schedule_has_the_slope_of_its_path():
+    assert slopes_agree(CosineSchedule(), cosine_path)
+    assert not slopes_agree(CosineSchedule(offset=0.02), cosine_path)
+    assert not slopes_agree(CosineSchedule(), lambda s: 1.05 * cosine_path(s))
+
+
+@pytest.mark.parametrize("steps", [100, 500, 2000])
+def test_the_linear_schedule_walks_the_papers_path_at_any_number_of_steps(steps):
+    s = torch.linspace(0, 1, steps, dtype=F64)
+    ours = LinearSchedule().alpha_bars(steps).log().diff() * steps
+    torch.testing.assert_close(ours, 1000 * (1 - (1e-4 + s * (0.02 - 1e-4))).log(), rtol=1e-9, atol=0)
+    assert not torch.allclose(LinearSchedule(end=0.03).alpha_bars(steps).log().diff() * steps, ours, rtol=1e-2)
+
+
+@pytest.mark.parametrize("schedule", [LinearSchedule(), CosineSchedule()])
+@pytest.mark.parametrize("space", [Real((1,)), Levels((1,), 3)], ids=str)
+def test_a_term_is_a_divergence_of_two_gaussians(schedule, space):
+    model = DDPM(space, steps=50, schedule=schedule, network=Told())
+    t, then, now = torch.arange(2, 51), model.alpha_bar[1:-1], model.alpha_bar[2:]
+    snr = model.alpha_bar[1:] / (1 - model.alpha_bar[1:])
+    assert (snr.diff() < 0).all()
+    origin, guess = (torch.full((49, 1), value, dtype=F64) for value in (0.7, 0.2))
+    model.network.tell(lambda state, left: (state - left.sqrt() * guess) / (1 - left).sqrt(), model.alpha_bar)
+    found = model._term(space.project(origin), origin, t, None, Noise(0)).sum() + model._width_term()
+    beta = 1 - now / then
+    tilde = beta * (1 - then) / (1 - now)  # eq. 7
+    means = (then.sqrt() * beta / (1 - now) * x[:, 0] for x in (origin, guess))
+    sigmas = tilde.sqrt(), (beta if isinstance(space, Real) else tilde).sqrt()
+    p, q = (torch.distributions.Normal(m, s) for m, s in zip(means, sigmas, strict=True))
+    torch.testing.assert_close(found, torch.distributions.kl_divergence(p, q).sum(), rtol=1e-9, atol=0)
+    if not isinstance(space, Real):
+        torch.testing.assert_close(found, 0.25 / 2 * (snr[0] - snr[-1]), rtol=1e-9, atol=0)  # the sum telescopes
+
+
+# --- what the network predicts, and the event it implies -------------------------------------------------------------
+
+
+class Told(nn.Module):
+    """A network that answers what it was told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros((), dtype=F64))
+
+    def tell(self, answer, alpha_bar: Tensor) -> None:
+        self.answer, self.alpha_bar = answer, alpha_bar
+
+    def forward(self, x: Tensor, t: Tensor, context: Tensor | None = None) -> Tensor:
+        left = self.alpha_bar[(t * (len(self.alpha_bar) - 1)).round().long()]
+        return self.answer(x, left.reshape(-1, *[1] * (x.ndim - 1)))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 4, 4)])
+@pytest.mark.parametrize("t", [torch.tensor(7), torch.tensor([1, 2, 7, 19, 20])], ids=["one time", "a time each"])
+def test_the_noise_and_the_event_it_implies_are_converted_back_and_forth(shape, t):
+    model = DDPM(Real(shape), steps=20, network=Told())
+    x, epsilon = (Noise(seed).normal((5, *shape), "x", like=torch.zeros((), dtype=F64)) for seed in (0, 1))
+    state = model._diffuse(x, t, epsilon)
+    model.network.tell(lambda state, left: epsilon, model.alpha_bar)
+    guess = model._guess(state, t, None)
+    assert guess.shape == x.shape
+    torch.testing.assert_close(guess, x, atol=1e-9, rtol=1e-9)  # eq. 15 undoes eq. 4
+    model.network.tell(lambda state, left: (state - left.sqrt() * x) / (1 - left).sqrt(), model.alpha_bar)
+    back = model.network(state, t / 20)
+    torch.testing.assert_close(back, epsilon, atol=1e-9, rtol=1e-9)
+    if t.ndim:  # the broken twin gives every row the first row's time
+        model.network.tell(lambda state, left: epsilon, model.alpha_bar)
+        assert not torch.allclose(model._guess(state, t[:1], None), x, atol=1e-2)
+
+
 # --- the bound ---------------------------------------------------------------------------------------------------
 
 
-def exact_gaussian_bound(x0: Tensor, mean: Tensor, variance: Tensor, alpha_bar: Tensor) -> Tensor:
-    """The bound in nats of embedded events (B, D) under independent Gaussians, every expectation in closed form."""
+def exact_gaussian_bound(x0: Tensor, mean: Tensor, variance: Tensor, alpha_bar: Tensor, *, wide: bool = True) -> Tensor:
+    """The bound in nats of embedded events (B, D) under independent Gaussians, every expectation in closed form.
+
+    ``wide``: steps back have variance beta, as on reals; else the posterior's.
+    """
     last = alpha_bar[-1]
     prior = (last * x0**2 - last - (1 - last).log()).sum(1) / 2
     gain = alpha_bar.sqrt()[:, None] * variance / (alpha_bar[:, None] * variance + 1 - alpha_bar[:, None])  # (T + 1, D)
@@ -123,23 +211,24 @@ def exact_gaussian_bound(x0: Tensor, mean: Tensor, variance: Tensor, alpha_bar: 
     error = (bias**2 + gain**2 * (1 - alpha_bar)[:, None]).sum(2)
     beta = 1 - alpha_bar[1:] / alpha_bar[:-1]
     tilde = beta * (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:])  # eq. 7
-    weight = alpha_bar[:-1] * beta**2 / (1 - alpha_bar[1:]) ** 2 / (2 * tilde)  # of means, as eq. 7 has them
+    sigma = beta if wide else tilde
+    weight = alpha_bar[:-1] * beta**2 / (1 - alpha_bar[1:]) ** 2 / (2 * sigma)  # of means, as eq. 7 has them
+    widths = ((sigma / tilde).log() + tilde / sigma - 1)[1:].sum() / 2 * x0.shape[1]
     decoder = error[:, 1] / (2 * beta[0]) + x0.shape[1] / 2 * (2 * math.pi * beta[0]).log()
-    return -(prior + (weight[1:] * error[:, 2:]).sum(1) + decoder)
+    return -(prior + widths + (weight[1:] * error[:, 2:]).sum(1) + decoder)
 
 
-def exact_gaussian_log_prob(x0: Tensor, mean: Tensor, variance: Tensor, alpha_bar: Tensor) -> Tensor:
-    """log p(x0) of the model itself: its chain is affine, so the marginal is Gaussian. Events (B, D)."""
+def exact_gaussian_marginal(mean: Tensor, variance: Tensor, alpha_bar: Tensor) -> torch.distributions.Normal:
+    """p(x0) of the model itself, whose chain is affine."""
     m, v = torch.zeros_like(mean), torch.ones_like(variance)
     for t in range(len(alpha_bar) - 1, 0, -1):
         now, then = alpha_bar[t], alpha_bar[t - 1]
         gain = now.sqrt() * variance / (now * variance + 1 - now)
         beta = 1 - now / then
         a, b = then.sqrt() * beta / (1 - now), (1 - beta).sqrt() * (1 - then) / (1 - now)
-        extra = beta if t == 1 else beta * (1 - then) / (1 - now)
         m = a * (mean + gain * (m - now.sqrt() * mean)) + b * m
-        v = (a * gain + b) ** 2 * v + extra
-    return torch.distributions.Normal(m, v.sqrt()).log_prob(x0).sum(1)
+        v = (a * gain + b) ** 2 * v + beta
+    return torch.distributions.Normal(m, v.sqrt())
 
 
 @pytest.fixture
@@ -150,24 +239,95 @@ def gaussian():
     return mean, variance, space, x0
 
 
+def chain_of_gaussians(first: Tensor, gains: Tensor, shifts: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance of y_0, ..., y_n, where y_0 ~ N(first) and y_i = gain y_{i-1} + shift + noise."""
+    n = len(gains)
+    lower = torch.eye(n + 1, dtype=F64) - torch.diag(gains, -1)
+    root = torch.linalg.inv(lower)
+    mean = root @ torch.cat([first[:1], shifts])
+    return mean, root @ torch.cat([first[1:], variances]).diag() @ root.T
+
+
+def gap_by_linear_algebra(x0: float, mean: float, variance: float, alpha_bar: Tensor) -> tuple[float, float]:
+    """log p(x0) and KL(q(x_1..T | x0) || p(x_1..T | x0)) of the chain as one Gaussian of T + 1 variables."""
+    now, then = alpha_bar[1:].flip(0), alpha_bar[:-1].flip(0)  # from T to 1
+    beta = 1 - now / then
+    pull = now.sqrt() * variance / (now * variance + 1 - now)  # of the exact denoiser's guess
+    a, b = then.sqrt() * beta / (1 - now), (1 - beta).sqrt() * (1 - then) / (1 - now)
+    start = torch.tensor([0.0, 1.0], dtype=F64)
+    p_mean, p_cov = chain_of_gaussians(start, a * pull + b, a * mean * (1 - pull * now.sqrt()), beta)
+    log_prob = torch.distributions.Normal(p_mean[-1], p_cov[-1, -1].sqrt()).log_prob(torch.tensor(x0, dtype=F64))
+    onto = p_cov[:-1, -1] / p_cov[-1, -1]
+    posterior = p_mean[:-1] + onto * (x0 - p_mean[-1]), p_cov[:-1, :-1] - onto[:, None] * p_cov[-1, :-1]
+    forward = 1 - alpha_bar[1:] / alpha_bar[:-1]
+    start = torch.tensor([x0 * (1 - forward[0]).sqrt(), forward[0]], dtype=F64)
+    q_mean, q_cov = chain_of_gaussians(start, (1 - forward[1:]).sqrt(), torch.zeros_like(forward[1:]), forward[1:])
+    q = torch.distributions.MultivariateNormal(q_mean.flip(0), q_cov.flip(0, 1))
+    kl = torch.distributions.kl_divergence(q, torch.distributions.MultivariateNormal(*posterior))
+    return float(log_prob), float(kl)
+
+
+def test_the_bound_is_log_p_less_the_divergence_of_the_posteriors():
+    for x0, mean, variance, steps in ((0.3, 0.0, 1.0, 3), (-1.1, 0.4, 0.5, 6), (2.0, -0.3, 1.7, 12)):
+        parameters = torch.tensor([mean], dtype=F64), torch.tensor([[variance]], dtype=F64)
+        model = gaussian_ddpm(*parameters, steps, None)
+        x = torch.full((2, 1), x0, dtype=F64)
+        log_prob, gap = gap_by_linear_algebra(x0, mean, variance, model.alpha_bar)
+        assert gap > 1e-4 or (mean, variance) == (0.0, 1.0)  # of a standard normal the steps back are Gaussian
+        assert float(model.elbo_full(x, noise=Signs()).mean()) == pytest.approx(log_prob - gap, abs=1e-8)
+        ours = exact_gaussian_marginal(parameters[0], parameters[1][0], model.alpha_bar).log_prob(x[0])
+        assert float(ours) == pytest.approx(log_prob, abs=1e-9)
+        model.sigma *= 1.5  # a broken twin: its last step is wider than the one that samples
+        assert abs(float(model.elbo_full(x, noise=Signs()).mean()) - (log_prob - gap)) > 1e-3
+
+
 @pytest.mark.parametrize("steps", [5, 40])
 def test_the_bound_on_gaussian_data_is_the_exact_one(gaussian, steps):
     mean, variance, space, x0 = gaussian
-    model = gaussian_ddpm(mean, variance.diag(), steps, Ancestral(), space)
+    model = gaussian_ddpm(mean, variance.diag(), steps, None, space)
     ours = model.elbo_full(space.project(x0).repeat_interleave(2, 0), noise=Signs()).reshape(-1, 2).mean(1)
     exact = exact_gaussian_bound(x0, mean, variance, model.alpha_bar)
     assert torch.allclose(ours + space.log_volume, exact, atol=1e-8)
-    truth = exact_gaussian_log_prob(x0, mean, variance, model.alpha_bar)
+    truth = exact_gaussian_marginal(mean, variance, model.alpha_bar).log_prob(x0).sum(1)
     assert (exact <= truth).all()
     twin = exact_gaussian_bound(x0, mean, 0.5 * variance, model.alpha_bar)  # a wrong denoiser's bound is another number
     assert not torch.allclose(ours + space.log_volume, twin, atol=1e-2)
 
 
-def test_the_bound_on_gaussian_data_tightens_with_the_steps(gaussian):
-    mean, variance, _, x0 = gaussian
-    data = torch.distributions.Normal(mean, variance.sqrt()).log_prob(x0).sum(1).mean()
-    gaps = [data - exact_gaussian_bound(x0, mean, variance, LinearSchedule().alpha_bars(s)).mean() for s in (50, 400)]
-    assert 0 < gaps[1] < gaps[0] / 2
+def test_the_chain_that_samples_is_the_model_that_the_bound_is_about(gaussian):
+    mean, variance, _, _ = gaussian
+    model = gaussian_ddpm(mean, variance.diag(), 30, None)
+    marginal = exact_gaussian_marginal(mean, variance, model.alpha_bar)
+    centre, covariance = moments(model, 30)
+    last = (1 - model.alpha_bar[1]) * torch.eye(2, dtype=F64)  # the last step shows its mean
+    torch.testing.assert_close(centre, marginal.mean, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(covariance + last, marginal.variance.diag(), rtol=1e-9, atol=1e-12)
+    model.sampler = Ancestral()  # the twin, with the other variance
+    assert not torch.allclose(moments(model, 30)[1] + last, marginal.variance.diag(), rtol=1e-3)
+    assert DDPM(Levels((2,), 3)).sampler == Ancestral(wide=False)
+
+
+def tends_to_log_p(gaps: list[float]) -> bool:
+    """Whether doubling the steps halves the gap."""
+    return all(1.7 < a / b < 2.3 for a, b in itertools.pairwise(gaps))
+
+
+def test_the_bound_on_gaussian_data_tends_to_log_p_with_the_steps(gaussian):
+    mean, variance, _, _ = gaussian
+    corners = torch.tensor(list(itertools.product((-1, 1), (-1, 1))), dtype=F64)  # their mean is exact for quadratics
+    x0 = mean + variance.sqrt() * corners
+    truth = torch.distributions.Normal(mean, variance.sqrt()).log_prob(x0).sum(1).mean()
+    schedule, narrow, gaps = (
+        LinearSchedule(end=0.03),
+        [],
+        [],
+    )  # which ends at 3e-7 of the signal: no more than that stays
+    for steps in (250, 500, 1000, 2000):
+        alpha_bar = schedule.alpha_bars(steps)
+        gaps.append(float(truth - exact_gaussian_bound(x0, mean, variance, alpha_bar).mean()))
+        narrow.append(float(truth - exact_gaussian_bound(x0, mean, variance, alpha_bar, wide=False).mean()))
+    assert tends_to_log_p(gaps) and 0 < gaps[-1] < 1e-3, gaps
+    assert not tends_to_log_p(narrow) and min(narrow) > 0.577, narrow  # the other variance: Euler's constant remains
 
 
 def test_the_decoder_sums_to_one_over_the_levels():
@@ -179,6 +339,21 @@ def test_the_decoder_sums_to_one_over_the_levels():
     ours = log_cell_mass(torch.tensor([0.1]), 0.3, torch.tensor([1]), 4)
     exact = torch.distributions.Normal(0.1, 0.3).cdf(torch.tensor([0.0, -2 / 3])).diff().abs().log()
     assert torch.allclose(ours, exact, atol=1e-5) and not torch.allclose(ours, inner, atol=1e-2)
+
+
+def test_a_decoder_that_cuts_the_tails_off_does_not_sum_to_one():
+    mean = torch.linspace(-1, 1, 5, dtype=F64)[:, None].expand(5, 4)
+    inner = log_cell_mass(mean * 3 / 5, 0.3, torch.arange(1, 5).expand(5, 4), 6)  # six levels without the end cells
+    assert (inner.exp().sum(1) < 0.995).all()
+
+
+def test_the_decoder_of_reals_integrates_to_one_in_their_own_unit():
+    space = Real((1,), (5.0,), (3.0,))
+    x = torch.linspace(-40, 50, 20_001, dtype=F64)[:, None]
+    density = decoder_log_prob(space, x, torch.full_like(x, 0.4), 0.7).exp()
+    assert float(torch.trapezoid(density, x[:, 0])) == pytest.approx(1, abs=1e-9)
+    other = decoder_log_prob(Real((1,)), x, torch.full_like(x, 0.4), 0.7).exp()
+    assert float(other[density.argmax()]) != pytest.approx(float(density.max()), rel=0.5)  # a density has a unit
 
 
 def level_probabilities(model: DDPM, n: int) -> Tensor:
@@ -224,21 +399,79 @@ def test_the_bound_on_levels_is_below_the_truth(steps):
     assert not is_below(-(terms[0] + 0.3 * terms[1] + terms[2]), truth.log())
 
 
-@pytest.mark.parametrize("draws", [1, 3])
-def test_drawn_terms_estimate_the_whole_bound_without_bias(draws):
+class Strata:
+    """A noise whose times are given and whose normals are the same for every term: what is random is the term alone."""
+
+    def __init__(self, u: Tensor) -> None:
+        self.u = u
+
+    def at(self, *path):
+        return self
+
+    def uniform(self, shape, key, like):
+        return self.u
+
+    def normal(self, shape, key, like):
+        return torch.linspace(-1, 1, math.prod(shape[1:]), dtype=F64).reshape(1, *shape[1:]).expand(shape)
+
+
+@pytest.mark.parametrize("draws", [1, 2, 7])
+def test_the_expectation_over_times_is_the_whole_bound(draws):
     space = Levels((2,), 3)
     torch.manual_seed(0)
     network = ResidualMLP((2,), width=8).double()
     nn.init.normal_(network.leave.weight, std=0.2)
     model = DDPM(space, steps=10, schedule=LinearSchedule(start=5e-3), network=network)
-    x = torch.tensor([[0, 2]], dtype=torch.uint8).expand(20_000, 2)
-    some, full = model.elbo(x, draws=draws, noise=Noise(1)), model.elbo_full(x, noise=Noise(2))
-    error = (some.var() / len(some) + full.var() / len(full)).sqrt()
-    assert abs(some.mean() - full.mean()) < 3.3 * error  # false alarms: one in a thousand
-    assert abs(0.9 * some.mean() - full.mean()) > 3.3 * error
+    ends = model._shares().cumsum(0) * draws  # between two of them every draw takes the same terms
+    cuts = torch.cat([torch.zeros(1, dtype=F64), (ends[:, None] - torch.arange(draws)).flatten()])
+    cuts = torch.cat([cuts[(cuts >= 0) & (cuts < 1)].sort().values, torch.ones(1, dtype=F64)])
+    widths, u = cuts.diff(), (cuts[1:] + cuts[:-1]) / 2
+    x = torch.tensor([[0, 2]], dtype=torch.uint8).expand(len(u), 2)
+    drawn = model.elbo(x, draws=draws, noise=Strata(u))
+    whole = model.elbo_full(x[:1], noise=Strata(u[:1]))
+    assert float(widths @ drawn) == pytest.approx(float(whole), rel=1e-12)
+    assert float(drawn.mean()) != pytest.approx(float(whole), rel=1e-3)  # the broken twin: all strata equally likely
+
+
+def test_the_loss_of_the_exact_denoiser_is_the_variance_that_remains():
+    mean, variance, steps = torch.tensor([0.3], dtype=F64), torch.tensor([[0.6]], dtype=F64), 8
+    model = gaussian_ddpm(mean, variance, steps, None)
+    corners = torch.tensor(list(itertools.product((-1, 1), (-1, 1))), dtype=F64).repeat(steps, 1)
+    x = mean + variance.sqrt()[0] * corners[:, :1]  # a mean over the corners is exact for quadratics
+
+    class Corners(Strata):
+        def normal(self, shape, key, like):
+            return corners[:, 1:]
+
+    noise = Corners(((torch.arange(steps, dtype=F64) + 0.5) / steps).repeat_interleave(4))
+    with torch.no_grad():
+        loss = model.loss(x, None, noise).reshape(steps, 4).mean(1)
+        left = model.alpha_bar[1:]
+        torch.testing.assert_close(loss, left * 0.6 / (left * 0.6 + 1 - left), rtol=1e-9, atol=0)
+        model.network.mean += 0.01  # any other guess is worse
+        assert float(model.loss(x, None, noise).mean()) > float(loss.mean())
 
 
 # --- samplers ----------------------------------------------------------------------------------------------------
+
+
+def keeps_marginals(sampler: Sampler, alpha_bar: Tensor) -> bool:
+    """Whether a move from q(x_now | x_0), told x_0, lands in q(x_then | x_0): means and variances at every step."""
+    kept = []
+    for now, then in itertools.pairwise(sampler.times(len(alpha_bar) - 1)):
+        before, after = float(alpha_bar[now]), float(alpha_bar[then])
+        a, b, sigma = sampler.coefficients(before, after)
+        kept.append(math.isclose(a + b * math.sqrt(before), math.sqrt(after), rel_tol=1e-9))
+        kept.append(math.isclose(b**2 * (1 - before) + sigma**2, 1 - after, rel_tol=1e-9, abs_tol=1e-12))
+    return all(kept)
+
+
+@pytest.mark.parametrize("schedule", [LinearSchedule(), CosineSchedule()])
+def test_every_move_keeps_the_marginals_of_the_diffusion(schedule):
+    for sampler in (Ancestral(), DDIM(7), DDIM(7, eta=0.5), DDIM(50, eta=1.0)):
+        assert keeps_marginals(sampler, schedule.alpha_bars(50)), sampler
+    for twin in (WrongAncestral(), WrongDDIM(7), Ancestral(wide=True)):  # the last only tends to, with the steps
+        assert not keeps_marginals(twin, schedule.alpha_bars(50)), twin
 
 
 def moments(model: DDPM, draws: int) -> tuple[Tensor, Tensor]:
@@ -295,12 +528,14 @@ class WrongDDIM(Sampler):
     ("make", "right"),
     [
         (lambda s: (s, Ancestral(), s), True),
+        (lambda s: (s, Ancestral(wide=True), s), True),
         (lambda s: (4096, DDIM(s), 1), True),
+        (lambda s: (4096, DDIM(s, eta=0.5), s), True),
         (lambda s: (4096, DDIM(s, eta=1.0), s), True),
         (lambda s: (s, WrongAncestral(), s), False),
         (lambda s: (4096, WrongDDIM(s), 1), False),
     ],
-    ids=["ancestral", "ddim", "ddim-eta-1", "wrong-ancestral", "wrong-ddim"],
+    ids=["ancestral", "wide-ancestral", "ddim", "ddim-eta-half", "ddim-eta-1", "wrong-ancestral", "wrong-ddim"],
 )
 def test_samplers_reach_the_gaussian_at_first_order(make, right):
     assert has_first_order(sampler_errors(make)) is right

@@ -6,9 +6,12 @@ A fixed chain of T small steps turns an embedded event x_0 into noise, and the m
     p(x_T) = N(0, I),   p(x_{t-1} | x_t) = N(μ_θ(x_t, t), σ_t² I)                   (eq. 1)
 
 A network predicts the noise ε in x_t = sqrt(ᾱ_t) x_0 + sqrt(1 - ᾱ_t) ε, hence a guess x̂_0 of the event, and μ_θ is the
-mean of q(x_{t-1} | x_t, x̂_0). The variance σ_t² is that of q(x_{t-1} | x_t, x_0), and β_1 at the last step, where that
-one is zero. Levels and bits live in [-1, 1], so guesses are clipped to it: in samples and in the bound, which describe
-one model. Training minimises the squared error of the noise at a random t (eq. 14), a reweighted bound.
+mean of q(x_{t-1} | x_t, x̂_0). The variance σ_t² is one of the paper's two (section 3.2). Levels and bits are points:
+near one, a step back knows its event, and σ_t² is the variance of q(x_{t-1} | x_t, x_0); β_1 at the last step, where it
+is 0. Reals have a density: near the end a step back is as wide as the step was, and σ_t² = β_t. (The other choice would
+cost half of Euler's constant, 0.289 nats, per variable, however many steps there are.) Levels and bits live in [-1, 1],
+so guesses are clipped to it: in samples and in the bound, which describe one model. Training minimises the squared
+error of the noise at a random t (eq. 14), a reweighted bound.
 
 The bound is the paper's (eq. 5), in nats:
 
@@ -78,7 +81,7 @@ class DDPM(LossModel):
         context_space: What one context is, or None; classes enter the network one-hot.
         network: Predicts the noise: takes states (B, *shape), times t / T with shape (B,) and context features or
             None. None builds a U-Net for images and a residual MLP for anything else.
-        sampler: The walk from noise to events.
+        sampler: The walk from noise to events; the model's own, ``Ancestral``, if None.
         optimizer: The gradient rule.
 
     Example:
@@ -97,7 +100,7 @@ class DDPM(LossModel):
         schedule: Schedule = LinearSchedule(),  # noqa: B008  (frozen)
         context_space: Space | None = None,
         network: nn.Module | None = None,
-        sampler: Sampler = Ancestral(),  # noqa: B008
+        sampler: Sampler | None = None,
         optimizer: Optimizer = Adam(2e-4),  # noqa: B008
     ) -> None:
         super().__init__()
@@ -109,7 +112,8 @@ class DDPM(LossModel):
         self.steps = steps
         self.alpha_bar = schedule.alpha_bars(steps)  # (T + 1,), a constant in float64 and no buffer
         self.sigma = math.sqrt(1 - float(self.alpha_bar[1]))  # of the last step, σ_1 = sqrt(β_1)
-        self.sampler = sampler
+        self.wide = isinstance(space, Real)  # whether σ_t² = β_t
+        self.sampler = Ancestral(self.wide) if sampler is None else sampler
         self.optimizer = optimizer
         self.network = _default_network(space, context_space) if network is None else network
 
@@ -147,7 +151,7 @@ class DDPM(LossModel):
             u = noise.at("draw", j).uniform((len(x),), "time", total)
             t = 1 + torch.searchsorted(shares.cumsum(0)[:-1], (u + j) / draws, right=True)
             total += self._term(x, origin, t, features, noise.at("draw", j)) / shares[t - 1]
-        return -(self._prior_term(origin) + total / draws).to(origin.dtype)
+        return -(self._prior_term(origin) + self._width_term() + total / draws).to(origin.dtype)
 
     @torch.no_grad()
     def bound_terms(self, x: Tensor, context: Tensor | None = None, *, noise: Noise | None = None) -> BoundTerms:
@@ -169,7 +173,7 @@ class DDPM(LossModel):
             self._term(x, origin, torch.full((len(x),), t, device=origin.device), features, noise.at("term", t))
             for t in range(1, self.steps + 1)
         ]
-        parts = self._prior_term(origin), torch.stack(terms[1:]).sum(0), terms[0]
+        parts = self._prior_term(origin), self._width_term() + torch.stack(terms[1:]).sum(0), terms[0]
         return BoundTerms(*(part.to(origin.dtype) for part in parts))
 
     def elbo_full(self, x: Tensor, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
@@ -226,8 +230,8 @@ class DDPM(LossModel):
 
     def _shares(self) -> Tensor:
         """With which probability ``elbo`` draws each of the T terms: a mixture with the uniform, with shape (T,)."""
-        snr = self.alpha_bar[1:] / (1 - self.alpha_bar[1:])
-        share = (snr[:-1] - snr[1:]) * (1 - self.alpha_bar[2:])  # the terms t > 1 of a Gaussian of unit variance
+        t = torch.arange(2, self.steps + 1)
+        share = self._weight(t) * (1 - self.alpha_bar[t])  # the terms t > 1 of a Gaussian of unit variance
         share = torch.cat([share[:1], share])
         return 0.9 * share / share.sum() + 0.1 / self.steps
 
@@ -236,15 +240,25 @@ class DDPM(LossModel):
         kl = left * origin.double() ** 2 - left - math.log1p(-left)
         return kl.reshape(len(origin), self.space.dimensions).sum(1) / 2
 
+    def _width_term(self) -> float:
+        """What it costs, over all steps t > 1, that σ_t² is not the variance of q(x_{t-1} | x_t, x_0)."""
+        ratio = (1 - self.alpha_bar[2:]) / (1 - self.alpha_bar[1:-1])  # of β_t to that variance (eq. 7)
+        return float((ratio.log() + 1 / ratio - 1).sum()) / 2 * self.space.dimensions if self.wide else 0.0
+
+    def _weight(self, t: Tensor) -> Tensor:
+        """What a squared error of the guess costs at times t > 1 in nats, with the shape of t."""
+        before, now = (self.alpha_bar.to(t.device)[s] for s in (t - 1, t))
+        weight = (before / (1 - before) - now / (1 - now)) / 2  # half the fall of the signal-to-noise ratio
+        return weight * (1 - before) / (1 - now) if self.wide else weight
+
     def _term(self, x: Tensor, origin: Tensor, t: Tensor, features: Tensor | None, noise: Noise) -> Tensor:
         """The term of each event at its own time t (B,): L_0 where t is 1, else L_{t-1}; float64 with shape (B,)."""
         state = self._diffuse(origin, t, noise.normal(origin.shape, "state", origin))
         guess = self._guess(state, t, features).double()
-        before, now = (self.alpha_bar.to(t.device)[s] for s in ((t - 1).clamp(min=1), t))
-        weight = (before / (1 - before) - now / (1 - now)) / 2
         error = (origin.double() - guess).square().reshape(len(x), self.space.dimensions).sum(1)
-        # Both Gaussians have one variance, so their KL is a squared error of means, and that one of guesses (eq. 8).
-        return torch.where(t == 1, -decoder_log_prob(self.space, x, guess, self.sigma), weight * error)
+        # But for their widths, the KL of both Gaussians is a squared error of means, and that one of guesses (eq. 8).
+        steps = self._weight(t.clamp(min=2)) * error
+        return torch.where(t == 1, -decoder_log_prob(self.space, x, guess, self.sigma), steps)
 
     def _guess(self, state: Tensor, t: Tensor, features: Tensor | None) -> Tensor:
         """The event x̂_0 that the predicted noise implies (eq. 15), embedded."""

@@ -33,7 +33,13 @@ class Sampler(ABC):
 @final
 @dataclass(frozen=True)
 class Ancestral(Sampler):
-    """Draws each x_{t-1} from the model, with the variance of q(x_{t-1} | x_t, x_0) (Ho et al., eqs. 6 and 7)."""
+    """Draws each x_{t-1} from the model (Ho et al., eqs. 6 and 7).
+
+    Args:
+        wide: Whether a step's variance is β_t; else it is that of q(x_{t-1} | x_t, x_0). See ``DDPM``.
+    """
+
+    wide: bool = False
 
     def times(self, steps: int) -> list[int]:
         return list(range(steps, -1, -1))
@@ -42,7 +48,8 @@ class Ancestral(Sampler):
         beta = 1 - now / then
         a = math.sqrt(then) * beta / (1 - now)  # eq. 7
         b = math.sqrt(1 - beta) * (1 - then) / (1 - now)
-        return a, b, math.sqrt((1 - then) / (1 - now) * beta)
+        variance = beta if self.wide and then < 1 else (1 - then) / (1 - now) * beta  # the last step shows its mean
+        return a, b, math.sqrt(variance)
 
 
 @final

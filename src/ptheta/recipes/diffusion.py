@@ -42,7 +42,7 @@ def ddpm(
     Returns:
         The model and its training.
     """
-    from ptheta.diffusion import DDIM, DDPM, Ancestral, CosineSchedule, LinearSchedule
+    from ptheta.diffusion import DDIM, DDPM, CosineSchedule, LinearSchedule
     from ptheta.optimizers import Adam
     from ptheta.spaces import Binary, Levels, Real
 
@@ -55,7 +55,7 @@ def ddpm(
         schedule=CosineSchedule() if (noise_schedule or default) == "cosine" else LinearSchedule(),
         context_space=context_space,
         network=_network(space, context_space, width),
-        sampler=DDIM(sampling_steps, eta=0.0 if coarse else 1.0) if sampling_steps else Ancestral(),
+        sampler=DDIM(sampling_steps, eta=0.0 if coarse else 1.0) if sampling_steps else None,
         optimizer=Adam(1e-3, clip=1.0),
     )
     small = max(space.shape, default=1) < 16
