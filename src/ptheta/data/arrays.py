@@ -11,7 +11,6 @@ Images may come as (n, H, W), (n, H, W, C) or (n, C, H, W); ``Dataset.notes`` sa
 ``x``, or ``train`` and optionally ``valid`` and ``test``, with labels ``y``, or ``train_y`` and so on, as contexts.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,11 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Dataset, Events, shuffled, split_events
+from ptheta.data.unpack import open_arrays
 from ptheta.spaces import Binary, Classes, Levels, Real, Space, Symbols
 
 __all__ = ["label_events", "read_array", "real_events"]
 
-_MOST_BYTES = 16 << 30
 _SPLITS = ("train", "valid", "test")
 _KEYS = {"x": "x", "data": "x", "images": "x", "y": "y", "labels": "y"}
 for _split in _SPLITS:
@@ -54,7 +53,7 @@ def read_array(
         Events of the space that the type of the numbers says.
     """
     notes: list[str] = []
-    roles = _roles(path, _open(path), notes)
+    roles = _roles(path, open_arrays(path), notes)
     parts = [roles[k] for k in ("x", *_SPLITS) if k in roles]
     if len({(p.shape[1:], p.dtype) for p in parts}) > 1:
         raise ValueError(f"the splits of {path} should have one type and shape, but they have {_list_arrays(roles)}.")
@@ -71,29 +70,6 @@ def read_array(
         space = Real.standardising(splits[0].x)
     about = f"The arrays of {path.name}."
     return Dataset(path.stem, space, *splits, context_space, about, tuple(notes), names)
-
-
-def _open(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of the file by name; a single one is called x."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-            if size > _MOST_BYTES:
-                raise ValueError(f"its arrays take {size / 2**30:.0f} GiB")
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"x": loaded}
-        with loaded:
-            arrays = {key: loaded[key] for key in loaded.files}
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("some of its members are no arrays")
-        return arrays
-    except Exception as error:  # the formats' readers raise anything on broken files
-        reason = str(error) or type(error).__name__
-        if "pickle" in reason or "Object arrays" in reason:
-            reason = "it is no array file, or it holds Python objects, which are never loaded: save plain numbers"
-        raise ValueError(f"{path} cannot be read as numpy arrays ({reason}).") from error
 
 
 def _list_arrays(arrays: dict[str, np.ndarray]) -> str:

@@ -137,8 +137,9 @@ def split_events(
     n = len(events)
     if n < 3:
         raise ValueError(f"expected at least 3 events to split into train, valid and test, but there are {n}.")
-    n_valid, n_test = max(1, round(valid * n)), max(1, round(test * n))
-    if not (0 <= valid < 1 and 0 <= test < 1) or n_valid + n_test >= n:
+    fair = 0 <= valid < 1 and 0 <= test < 1
+    n_valid, n_test = (max(1, round(part * n)) if fair else n for part in (valid, test))
+    if n_valid + n_test >= n:
         raise ValueError(
             f"expected fractions valid and test that leave events to train on, but they are {valid} and {test} of {n}."
         )

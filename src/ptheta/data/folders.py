@@ -1,9 +1,9 @@
 """A folder of images as events.
 
 PNG, JPEG, BMP, WebP, GIF (first frame), TIFF and PGM/PPM are read; other and hidden files are left out. Sub-folders are
-classes. Grey stays grey: only a mixture of grey and colour becomes colour. Whatever is done to the pictures is said in
-``Dataset.notes``; what cannot be read is refused, by name. Decoders other than these are never started, and a picture
-with absurdly many pixels is refused before it is decoded.
+classes. Links to files are followed, links to folders are not. Grey stays grey: only a mixture of grey and colour
+becomes colour. Whatever is done to the pictures is said in ``Dataset.notes``; what cannot be read is refused, by name.
+Decoders other than these are never started, and a picture with absurdly many pixels is refused before it is decoded.
 """
 
 import os
@@ -16,13 +16,13 @@ import numpy as np
 import torch
 
 from ptheta.data.dataset import Dataset, Events, split_events
+from ptheta.data.unpack import most_bytes, require_readable
 from ptheta.spaces import Binary, Classes, Levels
 
 __all__ = ["IMAGE_SUFFIXES", "read_folder"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pbm")
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
-_MOST_BYTES = 8 << 30
 
 _ALPHA = "had an alpha channel: their transparent parts were put on white"
 _TURNED = "were turned upright as their EXIF tag says"
@@ -145,7 +145,7 @@ def _decode_all(
                 f"the images have different sizes: {files[kept[0]].name} has {first} pixels (height x width), "
                 f"{file.name} has {other}. Say size=32, or size=(height, width), to resize them all."
             )
-        if picture.size * len(files) > _MOST_BYTES:
+        if picture.size * len(files) > most_bytes():
             raise ValueError(
                 f"{len(files)} images as large as {file.name} do not fit in memory: say size=64, or smaller."
             )
@@ -181,6 +181,7 @@ def _decode(file: Path, size: tuple[int, int] | None) -> tuple[np.ndarray, list[
 
     remarks: list[str] = []
     try:
+        require_readable(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -2,12 +2,10 @@
 
 import difflib
 import inspect
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ptheta.data.dataset import Dataset
 from ptheta.data.folders import IMAGE_SUFFIXES
@@ -16,6 +14,7 @@ from ptheta.data.names import NAMES
 __all__ = ["load"]
 
 _READERS = {".npy": "arrays.read_array", ".npz": "arrays.read_array", ".csv": "tables.read_table"}
+_KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _READERS |= {".tsv": "tables.read_table", ".txt": "text.read_text"}
 
 
@@ -40,6 +39,13 @@ def load(source: str | Path, **options: Any) -> Dataset:
         >>> data.space, len(data.train)
         (Levels(shape=(1, 8, 8), n=17), 1437)
     """
+    try:
+        return _load(source, options)
+    except MemoryError as error:
+        raise ValueError(f"{str(source)[:200]} does not fit in memory: give a part of it.") from error
+
+
+def _load(source: str | Path, options: dict[str, Any]) -> Dataset:
     if str(source) in NAMES:
         return _named(str(source), options)
     path = Path(source).expanduser()
@@ -80,10 +86,13 @@ def _named(name: str, options: dict[str, Any]) -> Dataset:
     classes = options.pop("classes", True)
     try:
         data = _call(entry.maker, f"the data set {name}", dict(entry.fixed), options, ["classes"])
-    except FileNotFoundError:
+    except (FileNotFoundError, MemoryError):
         raise
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"the files of {name} cannot be read ({error}): get them again.") from error
+    except Exception as error:  # the files may hold anything
+        if isinstance(error, ValueError) and str(error).endswith("."):
+            raise  # a sentence already
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"the files of {name} cannot be read ({reason}): get them again.") from error
     from_files = not entry.maker.startswith("synthetic.")
     if from_files and entry.fingerprint and not options and data.fingerprint != entry.fingerprint:
         raise ValueError(
@@ -103,7 +112,18 @@ def _call(maker: str, what: str, fixed: dict[str, Any], options: dict[str, Any],
             near = difflib.get_close_matches(option, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise ValueError(f"{what} does not take the option {option}: {hint}its options are {', '.join(known)}.")
+        _require_type(make, what, option, options[option])
     return make(**fixed, **options)
+
+
+def _require_type(make: Callable[..., Dataset], what: str, option: str, value: Any) -> None:
+    """Refuses plain values of another type than the option has: what the command line was given may be anything."""
+    parameter = inspect.signature(make).parameters.get(option)
+    kinds = get_args(parameter.annotation) or (parameter.annotation,) if parameter else (int, float)
+    fits = type(value) in kinds or (type(value) is int and float in kinds)
+    if isinstance(value, tuple(_KINDS)) and not fits:
+        words = " or ".join(_KINDS[kind] for kind in kinds if kind in _KINDS)
+        raise ValueError(f"the option {option} of {what} should be {words}, but it is {str(value)[:80]!r}.")
 
 
 def _options(make: Callable[..., Dataset], fixed: dict[str, Any]) -> list[str]:

@@ -10,10 +10,8 @@ References:
     Human-level concept learning through probabilistic program induction (Lake, Salakhutdinov, Tenenbaum, 2015)
 """
 
-import gzip
 import io
 import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from torch import Tensor
 
 from ptheta.data.dataset import Dataset, Events, shuffled, split_events
 from ptheta.data.store import File, find, locate
+from ptheta.data.unpack import gunzip, member_names, members, open_arrays, read_bytes
 from ptheta.spaces import Binary, Classes, Levels
 
 __all__ = [
@@ -128,10 +127,7 @@ def idx_images(*, name: str) -> Dataset:
 
 def _read_idx(path: Path) -> Tensor:
     """Reads an idx file of unsigned bytes."""
-    try:
-        raw = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"{path} is not a whole gzip file ({error}); get it again.") from error
+    raw = gunzip(path, 16 + 60_000 * 28 * 28)
     axes = raw[3] if len(raw) > 3 else 0
     shape = [int(n) for n in np.frombuffer(raw[4 : 4 + 4 * axes], ">u4")]
     if raw[:3] != b"\0\0\x08" or len(raw) != 4 + 4 * axes + int(np.prod(shape)):
@@ -157,8 +153,7 @@ def binarized_mnist() -> Dataset:
 
 def _unpack(path: Path, key: str, bits: int) -> Tensor:
     """Reads rows of bits that ``numpy.packbits`` packed."""
-    with np.load(path, allow_pickle=False) as arrays:
-        rows = np.unpackbits(arrays[key], axis=1, count=bits)
+    rows = np.unpackbits(open_arrays(path)[key], axis=1, count=bits)
     return torch.from_numpy(
         np.ascontiguousarray(rows)
     )  # packed column by column, it would be slow to draw batches from
@@ -170,7 +165,7 @@ def cifar10() -> Dataset:
     found = [find(f"cifar10/{f}") or find(f"cifar10/cifar-10-batches-bin/{f}") for f in files]
     paths = [path for path in found if path is not None]
     if len(paths) == len(files):
-        raws = [path.read_bytes() for path in paths]
+        raws = [read_bytes(path, 2 * _BATCH * 3073) for path in paths]
     else:
         archive = locate("cifar10", _CIFAR, "the official binary version; the Python one is a pickle and is not read")
         raws = _members(archive, files)
@@ -199,7 +194,7 @@ def _members(archive: Path, files: list[str]) -> list[bytes]:
         with tarfile.open(archive) as tar:
             for file in files:
                 member = tar.extractfile(f"cifar-10-batches-bin/{file}")
-                raws.append(member.read() if member else b"")
+                raws.append(member.read(_BATCH * 3073 + 1) if member else b"")
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise ValueError(f"{archive} is not the whole archive of CIFAR-10 ({error}); get it again.") from error
     return raws
@@ -209,9 +204,9 @@ def cifar10_subset() -> Dataset:
     """10,000 training and 3,500 test images of CIFAR-10, in equal numbers per class."""
     missing = "arrays x_train (10000,32,32,3), y_train, x_test (3500,32,32,3), y_test"
     path = locate("cifar10-subset", File("cifar10/cifar10_subset.npz"), missing)
-    with np.load(path, allow_pickle=False) as arrays:
-        x, test = (torch.from_numpy(arrays[k]).permute(0, 3, 1, 2).contiguous() for k in ("x_train", "x_test"))
-        labels, test_labels = (torch.from_numpy(arrays[k]).long() for k in ("y_train", "y_test"))
+    arrays = open_arrays(path)
+    x, test = (torch.from_numpy(arrays[k]).permute(0, 3, 1, 2).contiguous() for k in ("x_train", "x_test"))
+    labels, test_labels = (torch.from_numpy(arrays[k]).long() for k in ("y_train", "y_test"))
     text = "A fifth of CIFAR-10 (not comparable to papers): 9,000 / 1,000 / 3,500 colour pictures of ten things, 32x32."
     return Dataset(
         "cifar10-subset",
@@ -228,8 +223,7 @@ def cifar10_subset() -> Dataset:
 def frey_faces() -> Dataset:
     """1,965 video frames of one face, 28x20 grey."""
     path = locate("frey-faces", File("freyfaces/freyfaces.npz"), "an array images (1965,28,20) of bytes")
-    with np.load(path, allow_pickle=False) as arrays:
-        x = torch.from_numpy(arrays["images"])[:, None]
+    x = torch.from_numpy(open_arrays(path)["images"])[:, None]
     train, valid, test = (Events(x[rows]) for rows in shuffled(len(x)).split([1565, 200, 200]))
     text = "Video frames of one face, 28x20 grey; a fixed random split 1,565 / 200 / 200: neighbours in time are alike."
     return Dataset("frey-faces", Levels((1, 28, 20), 256), train, valid, test, description=text)
@@ -239,8 +233,8 @@ def orl_faces() -> Dataset:
     """400 faces of 40 people, reduced to 28x23 grey, split by person."""
     missing = "arrays images (400,28,23) of bytes and subject 1..40"
     path = locate("orl-faces", File("orl_faces/orl_faces_28x23.npz"), missing)
-    with np.load(path, allow_pickle=False) as arrays:
-        x, who = torch.from_numpy(arrays["images"])[:, None], torch.from_numpy(arrays["subject"])
+    arrays = open_arrays(path)
+    x, who = torch.from_numpy(arrays["images"])[:, None], torch.from_numpy(arrays["subject"])
     train, valid, test = Events(x[who <= 32]), Events(x[(who > 32) & (who <= 36)]), Events(x[who > 36])
     text = "Ten faces each of 40 people, reduced to 28x23 grey; people 1-32 train, 33-36 validate, 37-40 test."
     return Dataset("orl-faces", Levels((1, 28, 23), 256), train, valid, test, description=text)
@@ -251,12 +245,15 @@ def omniglot() -> Dataset:
     from PIL import Image
 
     ink, alphabets, drawers = [], [], []
-    with zipfile.ZipFile(locate("omniglot-small", _OMNIGLOT)) as archive:
-        for member in sorted(n for n in archive.namelist() if n.endswith(".png")):
-            with Image.open(io.BytesIO(archive.read(member))) as image:
-                ink.append(~np.asarray(image, bool))
-            alphabets.append(member.split("/")[1])
-            drawers.append(int(member[-6:-4]))
+    path = locate("omniglot-small", _OMNIGLOT)
+    pictures = sorted(name for name in member_names(path) if name.endswith(".png"))
+    for name, raw in zip(pictures, members(path, pictures), strict=True):
+        with Image.open(io.BytesIO(raw), formats=("PNG",)) as image:
+            if image.size != (105, 105):
+                raise ValueError(f"the picture {name} of {path} should have 105x105 pixels, not {image.size}.")
+            ink.append(~np.asarray(image, bool))
+        alphabets.append(name.split("/")[1])
+        drawers.append(int(name[-6:-4]))
     names = tuple(sorted(set(alphabets)))
     events = Events(_shrink(np.stack(ink)), torch.tensor([names.index(a) for a in alphabets]))
     drawer = torch.tensor(drawers)

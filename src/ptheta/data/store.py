@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from ptheta.data.unpack import require_readable
+
 __all__ = ["File", "cache_folder", "find", "locate"]
 
 TIMEOUT = 10.0  # seconds without an answer
@@ -74,6 +76,7 @@ def locate(name: str, file: File, missing: str = "") -> Path:
     """
     found = find(file.path)
     if found is not None:
+        require_readable(found)
         return found
     folder = os.environ.get("PTHETA_DATA")
     where = f"the folder {folder} (PTHETA_DATA) does not have it" if folder else "PTHETA_DATA is not set"

@@ -33,6 +33,7 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Dataset, Events
+from ptheta.data.unpack import most_bytes
 from ptheta.noise import Noise
 from ptheta.spaces import Binary, Real, Space
 
@@ -206,6 +207,11 @@ def truth(name: str, **options: Any) -> Truth:
     """
     if name not in _TRUTHS:
         raise ValueError(f"expected a synthetic set out of {', '.join(_TRUTHS)}, but the name is {name!r}.")
+    for option, value in options.items():
+        whole = option in ("modes", "side", "size")
+        if not 0 < value < (1000 if whole else math.inf) or (whole and value != int(value)):
+            kind = "a whole number from 1 to 999" if whole else "a positive number"
+            raise ValueError(f"{option} should be {kind}, but it is {value}.")
     return _TRUTHS[name](**options)
 
 
@@ -229,6 +235,8 @@ def synthetic(*, name: str, n: int = 10_000, seed: int = 0, **options: Any) -> D
     if n < 5:
         raise ValueError(f"a synthetic set should have at least 5 training events, but n is {n}.")
     law = truth(name, **options)
+    if n * (law.space.dimensions + 1) * 32 > most_bytes():
+        raise ValueError(f"{n} events of {law.space} do not fit in memory: give a smaller n.")
     noise = Noise(seed).at("synthetic", name)
     train, valid, test = (
         Events(law.sample(m, noise=noise.at(split))) for split, m in (("train", n), ("valid", n // 5), ("test", n // 5))

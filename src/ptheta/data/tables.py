@@ -14,6 +14,7 @@ import torch
 
 from ptheta.data.arrays import label_events, real_events
 from ptheta.data.dataset import Dataset, Events, split_events
+from ptheta.data.unpack import most_bytes, read_bytes
 from ptheta.spaces import Binary, Real
 
 __all__ = ["read_table"]
@@ -64,7 +65,7 @@ def read_table(
 def _rows(path: Path) -> tuple[list[list[str]], list[int]]:
     """The cells of every line that is not blank, all of one length, and the numbers of the lines."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_bytes(path, most_bytes() // 12).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
     first = next((line for line in text.splitlines() if line.strip()), None)

@@ -8,15 +8,13 @@ References:
     Probabilistic Backpropagation for Scalable Learning of Bayesian Neural Networks (Hernandez-Lobato, Adams, 2015)
 """
 
-import gzip
-import zipfile
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Dataset, Events, shuffled
 from ptheta.data.store import File, find, locate
+from ptheta.data.unpack import gunzip, members, open_arrays
 from ptheta.spaces import Binary, Real
 
 __all__ = ["debd", "dna", "red_wine", "uci"]
@@ -93,7 +91,7 @@ def debd(*, name: str) -> Dataset:
         if packed is None:
             raw = locate(name, File(path, sha256, f"{_DEBD}{folder}/{folder}.{split}.data")).read_bytes()
         else:
-            raw = gzip.decompress(packed.read_bytes())
+            raw = gunzip(packed, 64 << 20)
         splits.append(Events(_bits(raw)))
     text = f"Binary density set {folder}, as the density estimation benchmark (DEBD) splits it."
     if folder in ("mushrooms", "nips"):
@@ -103,6 +101,8 @@ def debd(*, name: str) -> Dataset:
 
 def _bits(raw: bytes) -> Tensor:
     """Reads lines of bits with one character between them."""
+    if not raw.endswith(b"\n"):
+        raise ValueError("they should hold lines of bits")
     width = raw.index(b"\n") // 2 + 1
     return torch.frombuffer(bytearray(raw), dtype=torch.uint8)[::2].sub(ord("0")).reshape(-1, width)
 
@@ -111,8 +111,8 @@ def dna() -> Dataset:
     """DNA in the split of the NADE and MADE papers, 1,400 / 600 / 1,186."""
     missing = "arrays train, valid, test of the NADE split, the 180 bits of each row packed by numpy.packbits"
     path = locate("dna", File("debd/dna/dna_nade_split.npz"), missing)
-    with np.load(path, allow_pickle=False) as arrays:
-        rows = [np.unpackbits(arrays[k], axis=1, count=180) for k in ("train", "valid", "test")]
+    arrays = open_arrays(path)
+    rows = [np.unpackbits(arrays[k], axis=1, count=180) for k in ("train", "valid", "test")]
     train, valid, test = (Events(torch.from_numpy(r)) for r in rows)
     text = "Binary density set DNA in the split of the NADE paper, 1,400 / 600 / 1,186; dna-debd is the other split."
     return Dataset("dna", Binary((180,)), train, valid, test, description=text)
@@ -131,8 +131,8 @@ def red_wine(*, fold: int = 1) -> Dataset:
         raise ValueError(f"red-wine has folds 1 to 10, but fold is {fold}.")
     missing = "arrays part1 to part10 with 11 columns, the folds of the RNADE papers"
     path = locate("red-wine", File("uci/red_wine_10folds.npz"), missing)
-    with np.load(path, allow_pickle=False) as arrays:
-        parts = [torch.from_numpy(arrays[f"part{k}"]) for k in range(1, 11)]
+    arrays = open_arrays(path)
+    parts = [torch.from_numpy(arrays[f"part{k}"]) for k in range(1, 11)]
     test = parts.pop(fold - 1)
     text = f"Eleven measurements of 1,599 red wines; part {fold} of ten tests, a random tenth of the rest validates."
     return _held_out(f"red-wine-{fold}", torch.cat(parts), test, text)
@@ -151,12 +151,12 @@ def uci(*, name: str, split: int = 0) -> Dataset:
     file = "protein-tertiary-structure" if name == "protein" else name
     missing = f"members {file}/data.txt and {file}/index_test_0.txt"
     path = locate(name, File(f"uci/{file}.zip"), missing)
-    with zipfile.ZipFile(path) as archive:
-        splits = int(float(archive.read(f"{file}/n_splits.txt")))
-        if split not in range(splits):
-            raise ValueError(f"{name} has splits 0 to {splits - 1}, but split is {split}.")
-        rows = [line.split() for line in archive.read(f"{file}/data.txt").decode().splitlines() if line.strip()]
-        index = [int(float(k)) for k in archive.read(f"{file}/index_test_{split}.txt").split()]
+    number, table = members(path, [f"{file}/n_splits.txt", f"{file}/data.txt"])
+    splits = int(float(number))
+    if split not in range(splits):
+        raise ValueError(f"{name} has splits 0 to {splits - 1}, but split is {split}.")
+    rows = [line.split() for line in table.decode().splitlines() if line.strip()]
+    index = [int(float(k)) for k in members(path, [f"{file}/index_test_{split}.txt"])[0].split()]
     x = torch.tensor([[float(cell) for cell in row] for row in rows], dtype=torch.float64).float()
     held = torch.zeros(len(x), dtype=torch.bool)
     held[index] = True

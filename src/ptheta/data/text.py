@@ -12,6 +12,7 @@ import torch
 
 from ptheta.data.dataset import Dataset, Events
 from ptheta.data.store import File, locate
+from ptheta.data.unpack import most_bytes, read_bytes
 from ptheta.spaces import Tokens
 
 __all__ = ["read_text", "shakespeare"]
@@ -38,6 +39,8 @@ def read_text(path: Path, *, sequence_length: int = 64, valid: float = 0.1, test
     text = _decode(path)
     if sequence_length < 1:
         raise ValueError(f"sequence_length should be at least 1, but it is {sequence_length}.")
+    if not (0 <= valid < 1 and 0 <= test < 1):
+        raise ValueError(f"valid and test should be fractions from 0 to 1, but they are {valid} and {test}.")
     n_test, n_valid = round(test * len(text)), round(valid * len(text))
     if min(n_test, n_valid, len(text) - n_test - n_valid) < sequence_length:
         raise ValueError(
@@ -61,7 +64,7 @@ def read_text(path: Path, *, sequence_length: int = 64, valid: float = 0.1, test
 
 
 def _decode(path: Path) -> str:
-    raw = path.read_bytes()
+    raw = read_bytes(path, most_bytes() // 12)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
