@@ -59,6 +59,7 @@ _NAMES = {
     "Objective": "model",
     "Pearson": "distributions.fdivergences",
     "PixelCNN": "autoregressive.pixelcnn",
+    "PixelCNNPP": "autoregressive.pixelcnnpp",
     "ProductMixture": "distributions",
     "RBM": "energy",
     "RMSProp": "optimizers",

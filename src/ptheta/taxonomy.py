@@ -160,6 +160,12 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "van den Oord et al. (2016), Conditional Image Generation with PixelCNN Decoders",
                     "https://arxiv.org/abs/1606.05328",
                 ),
+                Leaf(
+                    "pixelcnn-pp", "autoregressive:PixelCNNPP", "shifted convolutions at three sizes, whole pixels",
+                    "exact", "serial", ("binary", "levels"),
+                    "Salimans, Karpathy, Chen and Kingma (2017), PixelCNN++",
+                    "https://arxiv.org/abs/1701.05517",
+                ),
             ),
             "flows": (
                 Leaf(

@@ -8,6 +8,7 @@ from ptheta.autoregressive.made import MADE
 from ptheta.autoregressive.nade import NADE
 from ptheta.autoregressive.orders import pixel_order
 from ptheta.autoregressive.pixelcnn import PixelCNN
+from ptheta.autoregressive.pixelcnnpp import PixelCNNPP
 from ptheta.autoregressive.rnn import RNN
 from ptheta.autoregressive.rnn_nade import RNNNADE
 from ptheta.autoregressive.sampling import Choice, fixed_point, naive
@@ -24,6 +25,7 @@ __all__ = [
     "EoNADE",
     "GatedPixelCNN",
     "PixelCNN",
+    "PixelCNNPP",
     "Transformer",
     "fixed_point",
     "naive",

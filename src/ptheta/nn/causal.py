@@ -117,7 +117,7 @@ class PixelCache:
     def __init__(self, layer: CausalConv, n: int, width: int, place: Place) -> None:
         kernel = layer.kernel()
         outputs, inputs, rows, columns = kernel.shape
-        self.place, self.stride, self.over = place, layer.stride, layer.shift[1]
+        self.place, self.width, self.stride, self.over = place, width, layer.stride, layer.shift[1]
         self.is_pointwise = rows == columns == 1 and self.over == 0  # then nothing outlives a pixel
         self.left, self.bias, self.above_kernel = layer.left, layer.bias, kernel[:, :, :-1]
         self.inputs, self.outputs = (inputs // layer.groups, outputs // layer.groups)
@@ -153,7 +153,7 @@ class PixelCache:
     def row(self) -> Tensor:
         """The input features noted of the row so far, with shape (n, W, inputs)."""
         start = self.left + self.over
-        return self.window[:, -1, start : start + len(self.above)]
+        return self.window[:, -1, start : start + self.width]
 
     def __call__(self, x: Tensor | None = None) -> Tensor:
         """Notes the input of this pixel and group, unless all it may see was noted by ``put``; returns its output."""

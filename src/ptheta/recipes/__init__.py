@@ -36,6 +36,7 @@ RECIPES: dict[str, str] = {
     "spline-flow": "flows:spline_flow",
     "pixelcnn": "pixels:pixelcnn",
     "gated-pixelcnn": "pixels:gated_pixelcnn",
+    "pixelcnn-pp": "pixels:pixelcnn_pp",
     "vae": "latent:vae",
     "ddpm": "diffusion:ddpm",
     "rbm": "energy:rbm",

@@ -1,0 +1,201 @@
+"""PixelCNN++: whole pixels in raster order, from convolutions at several resolutions.
+
+Three changes to the gated PixelCNN. The network has two streams of *shifted* convolutions, one over the rows above and
+one over what lies to the left as well, which go down to a quarter of the size and up again, with shortcuts. It sees
+pixels, not channels, so no layer has a mask and no feature belongs to a channel. And levels are not classes: a pixel is
+a mixture of K discretised logistics, shared by its channels, whose means depend linearly on the channels before:
+
+    p(r, g, b) = sum_k pi_k L(r; mu_rk, s_rk) L(g; mu_gk + a_k r, s_gk) L(b; mu_bk + b_k r + c_k g, s_bk),  # eq. 2, 3
+
+with L the mass of a logistic between two levels, the end levels taking the tails, and r, g scaled to [-1, 1]. By
+Bayes' rule the conditional of a channel is again such a mixture, whose weights have seen the channels before:
+
+    p(g | r) = sum_k w_k L(g; mu_gk + a_k r, s_gk),    w_k proportional to pi_k L(r; mu_rk, s_rk),
+
+so the chain over channels is exact, and it is what ``conditionals`` gives. Bits have one Bernoulli per channel, whose
+logit depends linearly on the channels before.
+
+A score is one pass. For a sample, the stream over the rows above goes row by row, the other pixel by pixel, and a
+resolution of 1 / 2^k is computed only where it is due: every feature once.
+
+Not assumed: smaller resolutions see further, so no pixel inside the image is out of sight. Assumed: channels of a pixel
+depend on each other linearly, within a component.
+
+References:
+    PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood and Other Modifications
+    (Salimans, Karpathy, Chen & Kingma, 2017) https://arxiv.org/abs/1701.05517
+    Fast Generation for Convolutional Autoregressive Models (Ramachandran et al., 2017)
+    https://arxiv.org/abs/1704.06001
+"""
+
+import math
+from collections.abc import Callable
+from itertools import repeat
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ptheta.autoregressive.autoregressive import Autoregressive
+from ptheta.autoregressive.orders import pixel_order
+from ptheta.autoregressive.pixelcnn import image_shape
+from ptheta.autoregressive.sampling import Choice
+from ptheta.distributions.heads import BernoulliHead, LogisticMixtureHead
+from ptheta.nn.causal import CausalConv, PixelCache, RowCache
+from ptheta.nn.shifted import Pixels, Rows, Stream, Whole
+from ptheta.optimizers import Adam, Optimizer
+from ptheta.spaces import Binary, Levels, Space, require
+
+__all__ = ["PixelCNNPP"]
+
+
+@final
+class PixelCNNPP(Autoregressive):
+    """Two streams of shifted convolutions and one distribution per pixel, for images of any size and channels.
+
+    Args:
+        space: ``Binary`` or ``Levels``, of shape (channels, height, width).
+        width: The features of every block.
+        blocks: The blocks of each stream at each resolution on the way down; one more on the way up.
+        scales: The number of resolutions, each half of the one before.
+        components: The components of a pixel's mixture, on levels.
+        dropout: The share of features zeroed inside a block while training.
+        context_space: What one context is, or None. A context moves every gate.
+        optimizer: The gradient rule.
+
+    Example:
+        >>> from ptheta import Levels, Noise
+        >>> model = PixelCNNPP(Levels((3, 5, 6), 256), width=4, blocks=1, components=2)
+        >>> x = model.sample(2, noise=Noise(0))
+        >>> x.shape, model.log_prob(x).shape
+        (torch.Size([2, 3, 5, 6]), torch.Size([2]))
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        width: int = 32,
+        blocks: int = 2,
+        scales: int = 3,
+        components: int = 10,
+        dropout: float = 0.0,
+        context_space: Space | None = None,
+        optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
+    ) -> None:
+        require(space, Binary, Levels, who="PixelCNNPP")
+        self.shape = image_shape(space, "PixelCNNPP")
+        head = LogisticMixtureHead(space.n, components) if isinstance(space, Levels) else BernoulliHead()
+        super().__init__(space, context_space, pixel_order(space.shape, "raster"), head, optimizer)
+        channels, self.scales = self.shape[0], scales
+        context = 0 if context_space is None else math.prod(context_space.embedded_shape)
+        inputs = channels * self.features + 1  # a feature that is always 1 tells the image from the padding
+        self.above = CausalConv(inputs, width, (2, 3), shift=(1, 0))
+        self.just_above = CausalConv(inputs, width, (1, 3), shift=(1, 0))
+        self.just_left = CausalConv(inputs, width, (2, 1), shift=(0, 1))
+        settings = {"scales": scales, "blocks": blocks, "context": context, "dropout": dropout}
+        self.rows_above = Stream(width, (2, 3), 1, told=False, **settings)
+        self.all_before = Stream(width, (2, 2), 1, told=True, **settings)
+        self.output = nn.Linear(width, pixel_parameters(channels, head))
+
+    def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
+        (channels, height, width), dtype = self.shape, self.output.bias.dtype
+        x = self.look(cells, dtype).reshape(-1, height, width, channels * self.features)
+        x = F.pad(x, (0, 1), value=1.0)
+        steps = Whole((height, width), self.scales, self.condition(context))
+        told = self.rows_above(self.above(x), repeat(None), steps)
+        y = self.all_before(self.just_above(x) + self.just_left(x), told, steps)[-1]
+        pixels = cells.reshape(-1, height, width, channels)
+        params = self._channels(self.output(F.elu(y)), lambda c, _: pixels[..., c])
+        return torch.stack(params, -2).reshape(*cells.shape, self.head.width)
+
+    def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
+        (_, height, width), c = self.shape, self.condition(context)
+        rows = Rows(self.rows_above, n, width, None if c is None else c[:, None])
+        pixels = Pixels(self.all_before, n, width, c)
+        above, just_above = RowCache(self.above, n, width), RowCache(self.just_above, n, width)
+        just_left = PixelCache(self.just_left, n, width, pixels.places[0])
+        cells: list[Tensor] = []
+        for i in range(height):
+            rows.row = pixels.row = i
+            pixels.next_row()
+            if i:
+                above.put(just_left.row())
+                just_above.put(just_left.row())
+            just_left.next_row()
+            told = [said.transpose(0, 1) for said in self.rows_above(above.at(), repeat(None), rows)]
+            start = just_above.at()
+            for j in range(width):
+                pixels.go_to(j)
+                y = self.all_before(start[:, j] + just_left.at(), told, pixels)[-1]
+                first = len(cells)
+
+                def draw(c: int, params: Tensor, first: int = first) -> Tensor:
+                    cells.append(choice(first + c, params))
+                    return cells[-1]
+
+                self._channels(self.output(F.elu(y)), draw)
+                seen = self.look(torch.stack(cells[first:], 1), y.dtype).flatten(1)
+                just_left.put(F.pad(seen, (0, 1), value=1.0))
+        return torch.stack(cells, 1)
+
+    def _channels(self, params: Tensor, value: Callable[[int, Tensor], Tensor]) -> list[Tensor]:
+        """The chain over the channels of a pixel.
+
+        Args:
+            params: What the network says of a pixel, with shape (..., numbers).
+            value: Takes a channel and its head parameters, returns its cells, with shape (...).
+
+        Returns:
+            Head parameters per channel, with shape (..., head.width) each.
+        """
+        if isinstance(self.head, LogisticMixtureHead):
+            return logistic_channels(params, value, self.head, self.shape[0])
+        logits, slopes = params.split([self.shape[0], params.shape[-1] - self.shape[0]], -1)
+        slopes, found, before = iter(slopes.unbind(-1)), [], []
+        for c, logit in enumerate(logits.unbind(-1)):
+            for x in before:
+                logit = logit + next(slopes) * x
+            found.append(logit[..., None])
+            before.append(value(c, found[-1]).to(params.dtype))
+        return found
+
+
+def pixel_parameters(channels: int, head: BernoulliHead | LogisticMixtureHead) -> int:
+    """How many numbers the network says of a pixel."""
+    pairs = channels * (channels - 1) // 2
+    if isinstance(head, BernoulliHead):
+        return channels + pairs
+    return head.components * (1 + 2 * channels + pairs)
+
+
+def logistic_channels(
+    params: Tensor, value: Callable[[int, Tensor], Tensor], head: LogisticMixtureHead, channels: int
+) -> list[Tensor]:
+    """The mixture of a pixel as one mixture per channel, each given the channels before.
+
+    Args:
+        params: Weights, means, log scales and slopes, with shape (..., numbers).
+        value: Takes a channel and its head parameters, returns its cells, with shape (...).
+        head: The head of one channel.
+        channels: The number of channels.
+
+    Returns:
+        Head parameters per channel, with shape (..., head.width) each.
+    """
+    weight, means, log_scales, slopes = params.unflatten(-1, (-1, head.components)).split(
+        [1, channels, channels, channels * (channels - 1) // 2], -2
+    )
+    part = LogisticMixtureHead(head.n, 1, head.min_log_scale)
+    weight, slope, found, before = weight.squeeze(-2), iter(slopes.tanh().unbind(-2)), [], []
+    for c, (mean, log_scale) in enumerate(zip(means.unbind(-2), log_scales.unbind(-2), strict=True)):
+        for x in before:
+            mean = mean + next(slope) * x
+        found.append(torch.cat([weight, mean, log_scale], -1))
+        cell = value(c, found[-1])[..., None]
+        if c < channels - 1:
+            each = torch.stack([torch.zeros_like(mean), mean, log_scale], -1)  # K mixtures of one part
+            weight = weight + part.log_prob(each, cell.expand_as(mean))
+            before.append(cell.to(params.dtype) * (2 / (head.n - 1)) - 1)
+    return found
