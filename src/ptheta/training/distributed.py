@@ -7,9 +7,9 @@ mean over the global batch:
     grad (1/B) sum_i loss_i = sum_r (B_r / B) grad (1/B_r) sum_{i in r} loss_i
 
 for any division of the B rows. So the weights are those of one process, up to the rounding of sums. That asks two
-things of a model, and ``require_separable`` refuses one without them: the loss of an example must not depend on the
-rest of the batch, and a training step must leave the same buffers whatever rows it sees. Dropout draws from torch's own
-stream, seeded by (seed, step, first row): such a model trains as well, but not to the same weights.
+things of a model, and training refuses one without them (see ``separable``): the loss of an example must not depend
+on the rest of the batch, and a training step must leave the same buffers whatever rows it sees. Dropout draws from
+torch's own stream, seeded by (seed, step, first row): such a model trains as well, but not to the same weights.
 
 Process 0 leads. It alone validates, saves and reads the clock; what it finds is sent to the others, and what it fails
 at fails for all. It alone touches the run folder, so machines need not share a disk. Messages are JSON and safetensors.
@@ -34,16 +34,13 @@ import torch.distributed as dist
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
-from ptheta.model import Objective
-from ptheta.noise import Noise
 from ptheta.training.checkpoint import Checkpoint
 
-__all__ = ["Processes", "joined", "require_separable"]
+__all__ = ["Processes", "joined"]
 
 T = TypeVar("T")
 
 PATIENCE = timedelta(hours=6)  # the others wait this long while process 0 validates or draws
-PROBED = 8  # rows of the first batch that stand for all
 
 
 @contextmanager
@@ -237,67 +234,3 @@ def _call(collective: Callable[..., object], *message: object) -> None:
         collective(*message)
     except RuntimeError as error:
         raise ConnectionError("another process of this run has stopped; what it said tells why.") from error
-
-
-def require_separable(
-    model: nn.Module, objectives: Sequence[Objective], x: Tensor, context: Tensor | None, noise: Noise
-) -> None:
-    """Refuses a model whose losses, or buffers after them, depend on how a batch is divided: it needs one process.
-
-    Tried on a few rows, whole and in halves; the model is left as it was. Dropout is switched off for it.
-
-    Args:
-        model: What is to be trained.
-        objectives: Its objectives.
-        x: The events of a batch, of which the first few are used.
-        context: Their contexts, or None.
-        noise: The noise of the batch.
-    """
-    n = min(len(x), PROBED)
-    x, context = x[:n], None if context is None else context[:n]
-    kept = _buffers(model)
-    dropout = [m for m in model.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.training]
-    for module in dropout:
-        module.eval()
-    try:
-        for objective in objectives:
-            _require_separable(model, objective, x, context, noise.at(objective.name))
-    finally:
-        _put(model, kept)
-        for module in dropout:
-            module.train()
-
-
-def _require_separable(model: nn.Module, objective: Objective, x: Tensor, context: Tensor | None, noise: Noise) -> None:
-    kept, cut, n = _buffers(model), len(x) // 2, len(x)
-    losses: list[Tensor] = []
-    left: list[dict[str, Tensor]] = []
-    for rows in (slice(0, n), slice(0, cut), slice(cut, n)):
-        _put(model, kept)
-        part = None if context is None else context[rows]
-        losses.append(objective.loss(x[rows], part, noise.rows(rows.start)).detach())
-        left.append(_buffers(model))
-    who = f"the {objective.name} loss of {type(model).__name__}"
-    for name in kept:
-        if not torch.equal(left[1][name], left[2][name]):
-            raise ValueError(
-                f"{who} changes the buffer {name} by what is in the batch, and of a batch each process sees only a "
-                "part: train this model in one process."
-            )
-    whole, halves = losses[0], torch.cat(losses[1:])
-    slack = torch.finfo(whole.dtype).eps ** 0.5 * (1 + whole.abs().max())
-    if bool((whole - halves).isfinite().all() and (whole - halves).abs().max() > slack):
-        raise ValueError(
-            f"{who} of one example depends on the rest of the batch (as batch statistics do) or on draws that its "
-            "noise does not name, and of a batch each process sees only a part: train this model in one process."
-        )
-
-
-def _buffers(model: nn.Module) -> dict[str, Tensor]:
-    return {name: buffer.clone() for name, buffer in model.named_buffers()}
-
-
-@torch.no_grad()
-def _put(model: nn.Module, buffers: dict[str, Tensor]) -> None:
-    for name, buffer in model.named_buffers():
-        buffer.copy_(buffers[name])

@@ -29,7 +29,8 @@ from ptheta.model import Objective, Trained
 from ptheta.noise import Noise
 from ptheta.training import checkpoint as checkpoints
 from ptheta.training.checkpoint import Checkpoint
-from ptheta.training.distributed import Processes, require_separable
+from ptheta.training.distributed import Processes
+from ptheta.training.separable import require_separable
 from ptheta.training.settings import Training
 from ptheta.training.validation import validation_kind, validation_score
 from ptheta.training.weights import Ema, rate_factor
@@ -136,7 +137,7 @@ class _Run:
         self.model, self.settings = model, settings
         self.processes = Processes()
         self.out = settings.out if self.processes.leads else None
-        self.device = self.processes.device(settings.device)
+        self.device = self.processes.together(lambda: self.processes.device(settings.device))
         model.to(self.device).train()
         self.train, self.valid = train, _on(self.device, valid)
         self.batch_size = min(settings.batch_size, len(train))
@@ -326,17 +327,17 @@ class _Run:
 
     def _require_one_task(self) -> None:
         """Refuses processes that were not all given the same to do, or too many of them."""
-        if self.batch_size < self.processes.size:
-            raise ValueError(
-                f"a batch of {self.batch_size} cannot be divided among {self.processes.size} processes; "
-                "give a larger --batch-size, or fewer processes."
-            )
         self.processes.require_same(
             settings=replace(self.settings, out=None, device="", resume=False, progress=False),
             out="a run folder" if self.settings.out else "none",
             events=f"{len(self.train)} that begin with {_hash(self.train[: self.batch_size].x.numpy().tobytes()):x}",
             objectives={o.name: [tuple(p.shape) for p in o.parameters] for o in self.objectives},
         )
+        if self.batch_size < self.processes.size:
+            raise ValueError(
+                f"a batch of {self.batch_size} cannot be divided among {self.processes.size} processes; "
+                "give a larger --batch-size, or fewer processes."
+            )
 
     def _save(self) -> None:
         assert self.out is not None

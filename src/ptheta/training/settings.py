@@ -26,7 +26,7 @@ class Training:
         clip: Overrides the largest gradient norm of every objective.
         ema: Decay of the running average of the weights; 0 for none.
         precision: bfloat16 runs losses under autocast; weights stay in float32.
-        device: cpu, cuda, or auto for a GPU where there is one.
+        device: cpu, cuda, or auto for a GPU where there is one; of several processes each takes its own.
         seed: Names every draw of the run.
         validate_every: Steps between validations; by default once an epoch, at most 100 times a run.
         validation_events: The most validation events scored each time, always the same ones.
