@@ -106,12 +106,11 @@ class RationalQuadratic(Monotone):
         edges = torch.arange(1, k, dtype=u.dtype, device=u.device).view(-1, *(1,) * (u.ndim - 1)) * _LEAST_BIN
         edges = edges + free * sums[by_height][:, :-1]
         index = (u[:, None] >= edges).sum(1, keepdim=True)  # (B, 1, *)
+        before = _LEAST_BIN * index.to(u.dtype)
         sizes = [share.gather(1, index) for share in shares]
         starts = [total.gather(1, index) - size for total, size in zip(sums, sizes, strict=True)]
-        (w, h), (x0, y0) = (
-            [(_LEAST_BIN + free * size).squeeze(1) for size in sizes],
-            [(_LEAST_BIN * index + free * start).squeeze(1) for start in starts],
-        )
+        w, h = [(_LEAST_BIN + free * size).squeeze(1) for size in sizes]
+        x0, y0 = [(before + free * start).squeeze(1) for start in starts]
         around = torch.cat([(index - 1).clamp(min=0), index.clamp(max=k - 2)], 1)
         slopes = _LEAST_SLOPE + F.softplus(raw_d.gather(1, around) + _SLOPE_ONE)  # (B, 2, *)
         d0 = torch.where(index[:, 0] == 0, 1, slopes[:, 0])
