@@ -9,6 +9,7 @@ from typing import Any
 from ptheta.hints import did_you_mean
 from ptheta.recipes import (
     reproductions_adversarial,
+    reproductions_autoregressive,
     reproductions_density,
     reproductions_energy,
     reproductions_latent,
@@ -22,6 +23,7 @@ ROWS: dict[str, Row] = {
     row.name: row
     for row in chain(
         reproductions_density.ROWS,
+        reproductions_autoregressive.ROWS,
         reproductions_sequences.ROWS,
         reproductions_energy.ROWS,
         reproductions_latent.ROWS,
@@ -81,7 +83,7 @@ def find_row(name: str) -> Row:
     """
     if name not in ROWS:
         hint = did_you_mean(name, ROWS)
-        raise ValueError(f"there is no row {name!r}.{hint} ptheta reproduce --list shows them all.")
+        raise ValueError(f"there is no row {name!r}.{hint} ptheta reproduce, without a name, lists them all.")
     return ROWS[name]
 
 
