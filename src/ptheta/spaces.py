@@ -15,7 +15,9 @@ density of cells into a density of events, log p(x) = log p(cells) - log_volume.
 """
 
 import math
+import operator
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self, final
@@ -24,6 +26,9 @@ import torch
 from torch import Tensor
 
 __all__ = ["Binary", "Classes", "Levels", "Real", "Space", "Symbols", "Tokens", "require", "space_from_json"]
+
+
+_FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 class Space(ABC):
@@ -104,9 +109,11 @@ class Space(ABC):
         expected += "(" + ", ".join(map(str, want)) + ("," if len(want) == 1 else "") + ")"
         if not isinstance(x, Tensor):
             raise ValueError(f"{expected}, but it is a {type(x).__name__}. Convert it with torch.as_tensor first.")
+        if x.is_nested or x.layout != torch.strided or x.is_meta:
+            raise ValueError(f"{expected}, but it is sparse, nested or without data. Give a plain tensor.")
         if x.ndim != len(want) or tuple(x.shape[1:]) != self.shape:
             raise ValueError(f"{expected}, but its shape is {tuple(x.shape)}.")
-        if x.dtype != self.dtype and not (self.dtype.is_floating_point and x.is_floating_point()):
+        if x.dtype != self.dtype and not (self.dtype.is_floating_point and x.dtype in _FLOATS):
             name = str(x.dtype).removeprefix("torch.")
             raise ValueError(f"{expected}, but its type is {name}. Convert it with x.to({self.dtype}).")
         if x.numel() and (problem := self.range_error(x)):
@@ -128,7 +135,8 @@ class Levels(Space):
     dtype: ClassVar[torch.dtype] = torch.uint8
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "shape", _shape(self.shape))
+        object.__setattr__(self, "n", _whole(self.n, "n"))
         if not 2 <= self.n <= 256:
             raise ValueError(f"Levels should have 2 to 256 levels, but n is {self.n}.")
 
@@ -166,7 +174,7 @@ class Binary(Space):
     dtype: ClassVar[torch.dtype] = torch.uint8
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "shape", _shape(self.shape))
 
     def __str__(self) -> str:
         return f"Binary({self.shape})"
@@ -203,9 +211,12 @@ class Symbols(Space):
     dtype: ClassVar[torch.dtype] = torch.int64
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "shape", _shape(self.shape))
+        object.__setattr__(self, "n", _whole(self.n, "n"))
         if self.n < 1:
             raise ValueError(f"Symbols should have at least one symbol, but n is {self.n}.")
+        if self.n > 2**31:
+            raise ValueError(f"Symbols should have at most 2**31 symbols, but n is {self.n}.")
 
     def __str__(self) -> str:
         return f"Symbols({self.shape}, {self.n})"
@@ -256,12 +267,14 @@ class Real(Space):
     dtype: ClassVar[torch.dtype] = torch.float32
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "shape", _shape(self.shape))
         for name in ("mean", "scale"):
             values = tuple(float(v) for v in getattr(self, name))
             object.__setattr__(self, name, values)
             if values and len(values) != self.dimensions:
                 raise ValueError(f"{name} should hold {self.dimensions} numbers, one per variable, not {len(values)}.")
+        if not all(map(math.isfinite, self.mean)):
+            raise ValueError("mean should hold finite numbers.")
         if any(not (s > 0 and math.isfinite(s)) for s in self.scale):
             raise ValueError("scale should hold positive, finite numbers.")
 
@@ -314,6 +327,23 @@ class Real(Space):
         return {"kind": self.kind, "shape": list(self.shape), "mean": list(self.mean), "scale": list(self.scale)}
 
 
+def _shape(shape: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(shape, Sequence):
+        raise ValueError(f"the shape of an event should be a tuple, such as (1, 28, 28), but it is {shape!r}.")
+    sizes = tuple(_whole(size, "a size") for size in shape)
+    if any(size < 1 for size in sizes) or math.prod(sizes) > 2**40:
+        raise ValueError(f"the shape of an event should have positive sizes, 2**40 variables at most, not {sizes}.")
+    return sizes
+
+
+def _whole(value: Any, what: str) -> int:
+    """A whole number of any kind as Python's own."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{what} should be a whole number, but it is {value!r}.") from None
+
+
 def space_from_json(record: dict[str, Any] | None) -> Space | None:
     """Builds the space that ``to_json`` described; None stays None.
 
@@ -325,11 +355,14 @@ def space_from_json(record: dict[str, Any] | None) -> Space | None:
     """
     if record is None:
         return None
-    fields = {**record, "shape": tuple(record["shape"])}
+    fields = dict(record)
     kind = fields.pop("kind", None)
     for cls in (Binary, Levels, Symbols, Real):
         if kind == cls.kind:
-            return cls(**fields)
+            try:
+                return cls(**fields)
+            except (TypeError, OverflowError) as error:
+                raise ValueError(f"expected the fields of a space of kind {kind}, but {error}.") from error
     raise ValueError(f"expected a space of kind binary, levels, symbols or real, but the kind is {kind!r}.")
 
 

@@ -5,6 +5,7 @@ Nothing here imports torch before a verb needs it, so help is instant.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -76,12 +77,19 @@ def guarded(work: Callable[[], int | None]) -> int:
         if os.environ.get("PTHETA_DEBUG"):
             raise
         return _say(_sentence(error), 2)
+    except Exception as error:
+        if os.environ.get("PTHETA_DEBUG"):
+            raise
+        if isinstance(error, MemoryError) or re.search("(out of|not enough|allocate) memory", str(error)):
+            return _say("there is not enough memory for this. Give smaller data, a smaller batch or model.", 1)
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return _say(f"this is a fault of ptheta, not yours ({what}). PTHETA_DEBUG=1 shows where; please report it.", 1)
 
 
 def _sentence(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror.lower()}."
+        return f"{place}{error.strerror.lower()}. Mend it, or choose another place."
     return str(error)
 
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 import inspect
-import json
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -73,9 +73,17 @@ def data_options(pairs: Sequence[str], size: int | None) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise ValueError(f"--data-options takes words such as fold=3 or skip_corrupt=true, but one is {pair!r}.")
-        plain = value.lower() in ("true", "false") or value.replace(".", "", 1).removeprefix("-").isdigit()
-        options[name.replace("-", "_")] = json.loads(value.lower()) if plain else value
+        options[name.replace("-", "_")] = _plain(value)
     return options
+
+
+def _plain(value: str) -> bool | int | float | str:
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(value)
+    return value
 
 
 def documented(function: Callable[..., Any]) -> dict[str, str]:

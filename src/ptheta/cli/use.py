@@ -171,11 +171,11 @@ def _evaluate(
         "likelihood": found.to_json(),
         **({"metrics": [], "notes": []} if report is None else report.to_json()),
     }
-    (run / "evaluation.json").write_text(jsonlib.dumps(answer, indent=1) + "\n")
     if json:
         say(jsonlib.dumps(answer, indent=1))
-        return
-    say(f"{opened.name} on {loaded.name}, {split} split\n  {found}")
-    if report is not None:
-        say("\n".join(f"  {line}" for line in str(report).splitlines()))
-    say(f"next:  ptheta sample {run} -n 64    ptheta compare {loaded.name}")
+    else:
+        say(f"{opened.name} on {loaded.name}, {split} split\n  {found}")
+        if report is not None:
+            say("\n".join(f"  {line}" for line in str(report).splitlines()))
+        say(f"next:  ptheta sample {run} -n 64    ptheta compare {loaded.name}")
+    (run / "evaluation.json").write_text(jsonlib.dumps(answer, indent=1) + "\n")

@@ -9,7 +9,6 @@
 """
 
 import json
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from ptheta.data.dataset import Dataset
 from ptheta.model import Model, Trained
 from ptheta.noise import seeded
 from ptheta.recipes import RECIPES, Recipe, find_recipe
+from ptheta.recipes.log import logged, replace_file, told
 from ptheta.spaces import Space, space_from_json
 from ptheta.training import Training, TrainState, training
 from ptheta.training import checkpoint as checkpoints
@@ -33,6 +33,7 @@ from ptheta.training.distributed import Processes
 
 __all__ = ["Manifest", "Run", "build", "fit_run", "merged_training", "open_run", "save_run"]
 
+MOST_MANIFEST = 256 << 20  # bytes: the mean and scale of a million reals, several times over
 Watch = Callable[[Iterator[TrainState], Model], Iterator[TrainState]]
 
 
@@ -182,7 +183,7 @@ def fit_run(
     if isinstance(model, Trained):
         states = training(model, data, Training.of(**{**chosen, "out": out, "resume": resume}))
         if processes.leads:
-            states = _logged(states, out)
+            states = logged(states, out)
             states = watch(states, recipe.model) if watch else states
         for _ in states:
             pass
@@ -226,11 +227,7 @@ def open_run(folder: str | Path, model: Model | None = None) -> Run:
             raise ValueError(f"{folder} holds a model built by hand: open it with ptheta.open_run(path, model=...).")
         if manifest.model not in RECIPES:
             raise ValueError(f"{folder} was fitted by the recipe {manifest.model!r}, which this version does not have.")
-        space = cast("Space", space_from_json(manifest.space))
-        settings = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest.settings.items()}
-        model = build(
-            manifest.model, space, space_from_json(manifest.context_space), seed=manifest.seed, settings=settings
-        ).model
+        model = _rebuilt(folder, manifest)
     saved = checkpoints.load(folder / "checkpoints", ("best", "ema", "last"))
     module = cast("nn.Module", model)
     try:
@@ -243,6 +240,19 @@ def open_run(folder: str | Path, model: Model | None = None) -> Run:
         raise ValueError(f"the weights in {folder} do not fit the model {manifest.model}: {error}") from error
     module.eval()
     return Run(folder, manifest, model, saved.step, saved.record)
+
+
+def _rebuilt(folder: Path, manifest: Manifest) -> Model:
+    """The fresh model that run.json describes: a recipe of the literal table, called with plain values."""
+    assert manifest.model is not None
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest.settings.items()}
+    try:
+        space = cast("Space", space_from_json(manifest.space))
+        context = space_from_json(manifest.context_space)
+        return build(manifest.model, space, context, seed=manifest.seed, settings=settings).model
+    except Exception as error:  # settings that no command line would let through raise anything
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ValueError(f"{folder / 'run.json'} asks for a model that cannot be built ({reason}).") from error
 
 
 def _manifest(data: Dataset, **fields: Any) -> Manifest:
@@ -261,6 +271,8 @@ def _read_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         what = "is not a run: it holds no run.json" if folder.is_dir() else "does not exist"
         raise ValueError(f"{folder} {what}. Runs are made by ptheta fit; look in the folder runs/.")
+    if path.stat().st_size > MOST_MANIFEST:
+        raise ValueError(f"{path} is not the record of a run: it has {path.stat().st_size} bytes.")
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -282,50 +294,9 @@ def _open_folder(out: Path, manifest: Manifest, resume: bool) -> None:
                 was, now = getattr(found, name), getattr(manifest, name)
                 raise ValueError(f"{out} cannot be resumed: its {name} was {was}, and now it is {now}.")
         return
-    try:
+    with told(out):
         out.mkdir(parents=True, exist_ok=True)
-        _replace(path, manifest.model_dump_json(indent=1) + "\n")
-    except OSError as error:
-        raise ValueError(f"could not write the run folder {out}: {error.strerror or error}.") from error
-
-
-def _logged(states: Iterator[TrainState], out: Path) -> Iterator[TrainState]:
-    """Appends a line to metrics.jsonl at each validation; on resume, makes it what it was at the checkpoint."""
-    path = out / "metrics.jsonl"
-    _replace(path, "".join(f"{line}\n" for line in _lines_until_checkpoint(path, out / "checkpoints")))
-    with path.open("a") as file:
-        for state in states:
-            if state.validated:
-                file.write(json.dumps(state.to_json()) + "\n")
-                file.flush()
-            yield state
-
-
-def _lines_until_checkpoint(path: Path, folder: Path) -> list[str]:
-    """The lines up to the checkpoint's step. A crash may have cut the last one short, or left none of it."""
-    if checkpoints.latest(folder) is None:
-        return []
-    saved = checkpoints.load(folder, ())
-    text = path.read_text(errors="replace") if path.is_file() else ""
-    lines = [*text.splitlines(), json.dumps(saved.record.get("logged"))]
-    steps = {step: line for line in lines if (step := _logged_step(line)) is not None}
-    return [steps[step] for step in sorted(steps) if step <= saved.step]
-
-
-def _logged_step(line: str) -> int | None:
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    fresh = path.with_name(f".new-{path.name}")
-    fresh.write_text(text)
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    replace_file(path, manifest.model_dump_json(indent=1) + "\n")
 
 
 def _save_closed_form(model: Model, out: Path, seconds: float) -> None:
