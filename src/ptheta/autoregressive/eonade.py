@@ -150,7 +150,7 @@ class EoNADE(LossModel):
         """
         cells = self.space.cells(x)
         log_p = self.head.log_prob(self.conditionals(cells, known, context), cells)
-        n_open = (~known).sum(1)
+        n_open = (~known).sum(1).to(log_p.dtype)
         return self.space.log_volume - (log_p * ~known).sum(1) * (self.space.dimensions / n_open)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
