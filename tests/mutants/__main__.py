@@ -28,6 +28,7 @@ def main() -> int:
     """Runs the check; returns 1 if a fault survives without a reason."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="seed only faults whose file or sentence holds this word")
+    parser.add_argument("--wide", action="store_true", help="try survivors on every test that reaches their file")
     parser.add_argument("--out", type=Path, help="write the verdicts to this file as JSON")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many faults at a time")
     options = parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> int:
         verdicts = []
         with Progress(console=console, auto_refresh=False) as progress:  # no thread of its own: processes are forked
             bar = progress.add_task("faults", total=len(chosen))
-            for verdict in _verdicts(base, chosen, reached, options.jobs):
+            for verdict in _verdicts(base, chosen, reached, options.jobs, options.wide):
                 verdicts.append(verdict)
                 if verdict.killed_by is None:
                     progress.print(f"survived: {verdict.file}: {verdict.fault.breaks} ({verdict.tests} tests)")
@@ -58,13 +59,15 @@ def main() -> int:
     return 1 if open_ones else 0
 
 
-def _verdicts(base: Path, chosen: list[tuple[str, Fault]], reached: Reached, jobs: int) -> Iterator[Verdict]:
+def _verdicts(
+    base: Path, chosen: list[tuple[str, Fault]], reached: Reached, jobs: int, wide: bool
+) -> Iterator[Verdict]:
     """A process per fault, as many at a time as asked for."""
     context, waiting, running = get_context("fork"), chosen[::-1], {}
     while waiting or running:
         while waiting and len(running) < jobs:
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_send_verdict, args=(sender, base, *waiting.pop(), reached))
+            process = context.Process(target=_send_verdict, args=(sender, base, *waiting.pop(), reached, wide))
             process.start()
             sender.close()
             running[receiver] = process
@@ -73,8 +76,8 @@ def _verdicts(base: Path, chosen: list[tuple[str, Fault]], reached: Reached, job
             running.pop(receiver).join()
 
 
-def _send_verdict(sender: Connection, base: Path, file: str, fault: Fault, reached: Reached) -> None:
-    sender.send(try_fault(base, PACKAGE, file, fault, reached))
+def _send_verdict(sender: Connection, base: Path, file: str, fault: Fault, reached: Reached, wide: bool) -> None:
+    sender.send(try_fault(base, PACKAGE, file, fault, reached, wide=wide))
 
 
 def _table(verdicts: list[Verdict]) -> Table:

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ import pytest
 __all__ = ["Reached", "reached_lines", "statement"]
 
 RECORD = "MUTANTS_RECORD"  # the environment variable that names the file to write
-Reached = dict[str, dict[str, Any]]  # test -> {"seconds": float, "lines": {file: [numbers]}}
+Reached = dict[str, dict[str, Any]]  # test -> {"seconds": float, "import": float, "lines": {file: [numbers]}}
 
 
 def reached_lines(root: Path, cache: Path, package: str) -> Reached:
@@ -33,7 +34,7 @@ def reached_lines(root: Path, cache: Path, package: str) -> Reached:
         package: The name of the package.
 
     Returns:
-        For each test its seconds and its lines by file, relative to the package.
+        For each test its seconds, those that its file takes to import, and its lines by file, relative to the package.
     """
     known = json.loads(cache.read_text()) if cache.is_file() else {}
     keys = _keys(root)
@@ -104,11 +105,19 @@ class Tracer:
         self.context = ""
         self.seconds: dict[str, float] = defaultdict(float)
         self.failed: set[str] = set()
+        self.imports: dict[str, float] = defaultdict(float)
         self.shared: dict[str, set[str]] = defaultdict(set)
 
     def _switch(self, context: str) -> None:
         self.context = context
         self.coverage.switch_context(context)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
+        started = time.process_time()
+        yield
+        if isinstance(collector, pytest.File):
+            self.imports[collector.nodeid] += time.process_time() - started
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -148,8 +157,9 @@ class Tracer:
             for fixture in self.shared[test]:
                 for name, numbers in lines[fixture].items():
                     reached.setdefault(name, set()).update(numbers)
-            entry = {"seconds": round(seconds, 4), "lines": {k: sorted(v) for k, v in reached.items()}}
-            found[test.split("::")[0]][test] = entry
+            file = test.split("::")[0]
+            numbers = {k: sorted(v) for k, v in reached.items()}
+            found[file][test] = {"seconds": seconds, "import": self.imports[file], "lines": numbers}
         self.record.write_text(json.dumps(found))
 
 

@@ -1,15 +1,16 @@
 """Seeds one fault in a copy of the checkout and asks the tests that reach it.
 
 Each fault gets a fresh copy and a process forked from one that has imported everything but the library, so that a
-fault costs the tests and not the imports. The covering tests run first, the fastest at the front, up to the first
-failure; if none fails, so do all tests of the files they are in and all that reach the fault's file, since a result
-that the tests keep between them may hide who depends on it.
+fault costs the tests and not the imports. The covering tests run first, the fastest at the front and those of files
+that are slow to import last, up to the first failure. A *wide* search goes on with all other tests of the files they
+are in and all that reach the fault's file, since a result that tests keep between them may hide who depends on it.
 """
 
+import compileall
+import gc
 import importlib
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import Any, final
 
 import pytest
@@ -28,7 +30,8 @@ __all__ = ["Verdict", "covering", "copied", "try_fault", "warm"]
 
 COPIED = ("src", "tests", "examples", "benchmarks", "docs")
 FILES = ("pyproject.toml", "README.md", "LOG.md", "CHANGELOG.md")
-TEST_SECONDS = 60
+TEST_SECONDS, SLOW_IMPORT = 60, 1.0
+OUTPUT = "output.txt"
 WARM = (
     "torch._dynamo",
     "torch.optim",
@@ -42,12 +45,17 @@ WARM = (
     "matplotlib.pyplot",
     "PIL.Image",
     "safetensors.torch",
-    "pydantic",
+    "pydantic.main",
+    "pydantic.json_schema",
     "tyro",
     "rich.progress",
     "jinja2",
     "torchmetrics",
     "prdc",
+    "pytest_timeout",
+    "_hypothesis_pytestplugin",
+    "_pytest.doctest",
+    "pdb",
 )
 
 
@@ -72,13 +80,15 @@ class Verdict:
 
 
 def copied(root: Path, to: Path) -> Path:
-    """Copies what the tests need of a checkout."""
+    """Copies what the tests need of a checkout, compiled."""
     for name in COPIED:
         if (root / name).is_dir():
             shutil.copytree(root / name, to / name, ignore=shutil.ignore_patterns("results"))
     for name in FILES:
         if (root / name).is_file():
             shutil.copy2(root / name, to / name)
+    # By hash: a file with a fault may have the size and the second of the file without.
+    compileall.compile_dir(to, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
     return to
 
 
@@ -91,6 +101,7 @@ def warm() -> None:
             importlib.import_module(name)
         except ImportError:
             continue
+    gc.freeze()
 
 
 def covering(reached: Reached, package: Path, file: str, fault: Fault) -> tuple[list[str], list[str]]:
@@ -115,8 +126,8 @@ def covering(reached: Reached, package: Path, file: str, fault: Fault) -> tuple[
     return direct, [test for test in rest if test not in set(direct)]
 
 
-def try_fault(base: Path, package: str, file: str, fault: Fault, reached: Reached) -> Verdict:
-    """Seeds a fault in a copy of ``base`` and runs the tests on it."""
+def try_fault(base: Path, package: str, file: str, fault: Fault, reached: Reached, *, wide: bool = False) -> Verdict:
+    """Seeds a fault in a copy of ``base`` and runs the tests that reach its line on it; in a wide search, more."""
     started = time.perf_counter()
     direct, rest = covering(reached, base / "src" / package, file, fault)
     killed_by = None
@@ -125,9 +136,11 @@ def try_fault(base: Path, package: str, file: str, fault: Fault, reached: Reache
         shutil.copytree(base, root)
         path = root / "src" / package / file
         path.write_text(fault.seeded(path.read_text()))
-        for tests in (direct, rest):
-            if tests and killed_by is None:
-                killed_by = _run(root, tests)
+        for tests in (direct, rest) if wide or not direct else (direct,):
+            for slow in (False, True):
+                stage = [test for test in tests if (reached[test]["import"] > SLOW_IMPORT) == slow]
+                if stage and killed_by is None:
+                    killed_by = _run(root, stage)
     return Verdict(file, fault, killed_by, len(direct), time.perf_counter() - started)
 
 
@@ -139,15 +152,17 @@ def _run(root: Path, tests: list[str]) -> str | None:
     child.start()
     sender.close()
     answer = None
-    if receiver.poll(TEST_SECONDS * 10):
+    if not receiver.poll(TEST_SECONDS * 10):
+        answer = "the time ran out"
+        child.kill()
+    else:
         try:
             answer = receiver.recv()
         except EOFError:
             answer = "the process died"
-    else:
-        answer = "the time ran out"
-        os.kill(child.pid or 0, signal.SIGKILL)
     child.join()
+    if child.exitcode and child.exitcode > 0:
+        raise RuntimeError(f"the tests could not be run:\n{(root / OUTPUT).read_text()[-3000:]}")
     return answer
 
 
@@ -156,19 +171,22 @@ def _child(root: Path, tests: list[str], sender: Connection) -> None:
     os.chdir(root)
     os.environ["PYTHONPATH"] = str(root / "src")  # for tests that start another Python
     sys.path[:0] = [str(root / "src"), str(root / "tests")]
-    silent = os.open(root / "output.txt", os.O_WRONLY | os.O_CREAT)
+    silent = os.open(root / OUTPUT, os.O_WRONLY | os.O_CREAT)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     chooser = Chooser(tests)
     files = sorted({test.split("::")[0] for test in tests})
-    code = pytest.main(["-x", f"--timeout={TEST_SECONDS}", "--tb=no", *files], plugins=[chooser])
-    kept = os.environ.get("MUTANTS_OUTPUT")
-    if kept:
-        shutil.copy(root / "output.txt", kept)
-    if code == 0:
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    plugins = ["-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin"]
+    calm = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # plugins were imported before the fork
+    options = ["-x", f"--timeout={TEST_SECONDS}", "--tb=no", "--assert=plain", *plugins, *calm]
+    code = pytest.main([*options, *files], plugins=[chooser])
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         sender.send(None)
+    elif chooser.failed or code in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
+        sender.send(chooser.failed or "the tests could not be imported")
     else:
-        sender.send(chooser.failed or ("the tests could not be collected" if code != 5 else None))
+        raise RuntimeError(f"pytest ended with {code}.")
 
 
 class Chooser:
