@@ -103,4 +103,37 @@ FAULTS: Faults = {
             "the gradient of the accumulator forgets the scale",
         ),
     ),
+    "autoregressive/made.py": (
+        Fault("int(self.step) % masks).mT", "0).mT", "only the first mask is trained"),
+        Fault("self.space.log_volume - self.part", "-self.part", "the loss in standardised units"),
+        Fault(
+            "F.logsigmoid(parts).logsumexp(-2) - F.logsigmoid(-parts).logsumexp(-2)",
+            "parts.mean(-2)",
+            "logits averaged, not probabilities",
+        ),
+        Fault("parts.log_softmax(-1).logsumexp(-2)", "parts.logsumexp(-2)", "averaged without normalising first"),
+        Fault(
+            "(logits.log_softmax(-1), means, log_scales)",
+            "(logits, means, log_scales)",
+            "mixtures averaged without normalising first",
+        ),
+    ),
+    "autoregressive/pixelcnn.py": (
+        Fault(
+            '2 * hidden, size, mask="A", groups=groups)',
+            '2 * hidden, size, mask="B", groups=groups)',
+            "the first layer sees the pixel itself",
+        ),
+        Fault("x if shift is None else x + shift", "x", "scores ignore the context"),
+        Fault(
+            "shift[:, i, place.column].chunk(channels, 1)[place.group]",
+            "shift[:, i, place.column].chunk(channels, 1)[0]",
+            "samples take the first channel's context",
+        ),
+        Fault(
+            "return x + use(self.widen)(F.relu(h))",
+            "return use(self.widen)(F.relu(h))",
+            "a residual block without its skip",
+        ),
+    ),
 }

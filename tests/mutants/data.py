@@ -16,8 +16,8 @@ FAULTS: Faults = {
         ),
         Fault("order = shuffled(n, seed)", "order = torch.arange(n)", "the split is not shuffled"),
         Fault(
-            "n_valid, n_test = max(1, round(valid * n)), max(1, round(test * n))",
-            "n_valid, n_test = max(1, round(test * n)), max(1, round(valid * n))",
+            "for part in (valid, test))",
+            "for part in (test, valid))",
             "the fractions of validation and test swapped",
         ),
         Fault('Noise(seed).uniform((n,), "split"', 'Noise(0).uniform((n,), "split"', "every seed names the same split"),

@@ -35,7 +35,11 @@ FAULTS: Faults = {
             "math.sqrt(1 - beta) * (1 - now) / (1 - then or 1)",
             "the posterior mean's weights swapped",
         ),
-        Fault("math.sqrt((1 - then) / (1 - now) * beta)", "math.sqrt(beta)", "beta for the posterior variance"),
+        Fault(
+            "self.wide and then < 1 else (1 - then) / (1 - now) * beta",
+            "self.wide and then < 1 else beta",
+            "beta for the posterior variance",
+        ),
         Fault(
             "self.eta * math.sqrt((1 - then) / (1 - now) * (1 - now / then))",
             "self.eta * math.sqrt(1 - now / then)",
@@ -85,6 +89,16 @@ FAULTS: Faults = {
     ),
     "diffusion/ddpm.py": (
         Fault(
+            "(ratio.log() + 1 / ratio - 1)",
+            "(ratio.log() - 1 / ratio + 1)",
+            "the cost of wide steps with the wrong sign",
+        ),
+        Fault(
+            "weight * (1 - before) / (1 - now) if self.wide",
+            "weight * (1 - now) / (1 - before) if self.wide",
+            "wide steps weighed by the inverse ratio of variances",
+        ),
+        Fault(
             "self.sigma = math.sqrt(1 - float(self.alpha_bar[1]))",
             "self.sigma = 1 - float(self.alpha_bar[1])",
             "the variance for the deviation of the last step",
@@ -118,11 +132,15 @@ FAULTS: Faults = {
         ),
         Fault("/ shares[t - 1]", "* self.steps", "terms divided by the wrong probability"),
         Fault(
-            "-(self._prior_term(origin) + total / draws)",
-            "-(self._prior_term(origin) + total)",
+            "self._width_term() + total / draws)",
+            "self._width_term() + total)",
             "draws are added, not averaged",
         ),
-        Fault("-(self._prior_term(origin) + total / draws)", "-(total / draws)", "the bound without its prior term"),
+        Fault(
+            "-(self._prior_term(origin) + self._width_term() + total",
+            "-(self._width_term() + total",
+            "the bound without its prior term",
+        ),
         Fault("for t in range(1, self.steps + 1)", "for t in range(1, self.steps)", "the bound without its last term"),
         Fault(
             "torch.stack(terms[1:]).sum(0), terms[0]",
@@ -158,7 +176,9 @@ FAULTS: Faults = {
             "(before / (1 - before) - now / (1 - now))",
             "the KL of a step without its half",
         ),
-        Fault("((t - 1).clamp(min=1), t)", "((t - 2).clamp(min=1), t)", "the KL between the wrong two steps"),
+        Fault(
+            "self._weight(t.clamp(min=2))", "self._weight((t - 1).clamp(min=2))", "the KL between the wrong two steps"
+        ),
         Fault(
             "torch.where(t == 1, -decoder_log_prob(self.space, x, guess, self.sigma)",
             "torch.where(t == 1, decoder_log_prob(self.space, x, guess, self.sigma)",

@@ -38,17 +38,6 @@ FAULTS: Faults = {
             "(y.shape[2] - self.shape[1]) // 2", "(y.shape[2] - self.shape[1])", "cropped to the bottom, not the middle"
         ),
         Fault(
-            "if self.training and not torch.is_grad_enabled():",
-            "if self.training and torch.is_grad_enabled():",
-            "running statistics follow passes without gradient",
-        ),
-        Fault(
-            "return F.batch_norm(x, None, None, self.gain, self.bias, True)",
-            "return F.batch_norm(x, self.mean, self.variance, self.gain, self.bias, True)",
-            "fakes for the discriminator move the running statistics",
-        ),
-        Fault("self.training, self.momentum)", "True, self.momentum)", "in evaluation an output depends on its batch"),
-        Fault(
             "nn.init.normal_(layer.weight, 0.0, 0.02)",
             "nn.init.normal_(layer.weight, 0.0, 0.2)",
             "weights start ten times too large",
@@ -80,29 +69,22 @@ FAULTS: Faults = {
         Fault("h + self.context(context)", "h", "the context is ignored"),
     ),
     "nn/masked.py": (
-        Fault("(after[:, None] >= before)", "(after[:, None] > before)", "units do not see those of their own degree"),
+        Fault(
+            "self.after[mask, :, None] >= self.before[mask]",
+            "self.after[mask, :, None] > self.before[mask]",
+            "units do not see those of their own degree",
+        ),
+        Fault(
+            "F.linear(x, self.weight * kept, self.bias)",
+            "F.linear(x, self.weight, self.bias)",
+            "the mask holds at the start only",
+        ),
         Fault(
             "(torch.arange(d) + 1).repeat_interleave(features)",
             "torch.arange(d).repeat_interleave(features)",
             "each variable sees itself",
         ),
-        Fault(
-            "self.bias = nn.Parameter((2 * torch.rand(len(after)) - 1)",
-            "self.bias = nn.Parameter(torch.rand(len(after))",
-            "biases start positive",
-            "initial values are a choice",
-        ),
-        Fault(
-            "F.linear(x, self.weight * self.mask, self.bias)",
-            "F.linear(x, self.weight, self.bias)",
-            "the mask holds at the start only",
-        ),
         Fault("out if self.direct is None else out + self.direct(x)", "out", "inputs do not reach outputs directly"),
-        Fault(
-            "torch.searchsorted(m, torch.arange(d), right=True)",
-            "torch.searchsorted(m, torch.arange(d))",
-            "one after the other, the units of the newest degree are missed",
-        ),
     ),
     "nn/mlp.py": (
         Fault("nn.Sequential(*layers[:-1])", "nn.Sequential(*layers)", "the output passes an activation"),
@@ -129,5 +111,26 @@ FAULTS: Faults = {
         Fault("(3 * self.heads, -1)).mT", "(3 * self.heads, -1))", "features attend to each other, not positions"),
         Fault("return x + self.leave(", "return self.leave(", "attention without its skip"),
         Fault("self.attention(self.middle[0](h, embedding))", "self.middle[0](h, embedding)", "attention is skipped"),
+    ),
+    "nn/causal.py": (
+        Fault(
+            "allowed[:, :, -1, self.left + 1 :] = False",
+            "allowed[:, :, -1, self.left + 2 :] = False",
+            "the pixel to the right is seen",
+        ),
+        Fault(
+            'return seen < seeing if mask == "A" else seen <= seeing',
+            'return seen <= seeing if mask == "A" else seen < seeing',
+            "masks A and B swapped",
+        ),
+        Fault(
+            "torch.arange(inputs) * groups // inputs",
+            "torch.arange(inputs) % groups",
+            "channels taken for the last axis of the features",
+        ),
+        Fault(
+            "right - over, rows - 1 + down, -down)", "right - over, rows - 2 + down, 1 - down)", "the row below is seen"
+        ),
+        Fault("self.window[:, -1] = 0", "pass", "a drawn row begins with the row above"),
     ),
 }

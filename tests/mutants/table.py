@@ -1,6 +1,19 @@
 """All faults, by file relative to the package."""
 
-from . import adversarial, autoregressive, core, data, diffusion, distributions, energy, latent, metrics, nn, training
+from . import (
+    adversarial,
+    autoregressive,
+    core,
+    data,
+    diffusion,
+    distributions,
+    energy,
+    flows,
+    latent,
+    metrics,
+    nn,
+    training,
+)
 from .fault import Faults
 
 __all__ = ["FAULTS"]
@@ -13,6 +26,7 @@ FAULTS: Faults = {
         distributions,
         nn,
         autoregressive,
+        flows,
         latent,
         diffusion,
         adversarial,

@@ -62,11 +62,6 @@ FAULTS: Faults = {
             "nn.utils.clip_grad_value_(objective.parameters, objective.optimizer.clip)",
             "values are clipped, not the norm",
         ),
-        Fault(
-            "loss.backward(inputs=objective.parameters)",
-            "loss.backward()",
-            "one player's gradient piles up in the other",
-        ),
         Fault("if best is None or score > best:", "if best is None or score < best:", "the worst weights are kept"),
         Fault('self.record["bad"] >= patience', 'self.record["bad"] > patience', "one validation too patient"),
         Fault("self.ema.copy_to(self.model)", "pass", "the average never enters the model"),
@@ -84,15 +79,7 @@ FAULTS: Faults = {
             "the best weights go on training",
         ),
     ),
-    "training/checkpoint.py": (
-        Fault(
-            "digest not in (None, _digest(record_path))",
-            "digest in (None, _digest(record_path))",
-            "whole records are refused and broken ones read",
-        ),
-        Fault("or _digest(path) != expected", "", "a changed file is read"),
-        Fault("_names(folder)[:-2]", "_names(folder)[-2:]", "the newest checkpoints are deleted"),
-    ),
+    "training/checkpoint.py": (Fault("or _digest(path / file) != expected", "", "a changed file is read"),),
     "recipes/runs.py": (
         Fault("{**kept, **said}", "{**said, **kept}", "the recipe overrides the user"),
         Fault("if k not in lengths}", "if k in lengths}", "only lengths are kept"),

@@ -1,0 +1,107 @@
+"""Faults in flows."""
+
+from .fault import Fault, Faults
+
+FAULTS: Faults = {
+    "flows/flow.py": (
+        Fault("log_det = log_det + stretch", "log_det = stretch", "only the last bijection's determinant counts"),
+        Fault(
+            "for bijection in reversed(self.steps):",
+            "for bijection in self.steps:",
+            "inverted in the order of the way there",
+        ),
+        Fault(
+            "torch.exp(-log_scale), -log_scale",
+            "torch.exp(-log_scale), log_scale",
+            "the log-determinant with the wrong sign",
+        ),
+        Fault(
+            "(x - shift) * torch.exp(-log_scale)",
+            "x * torch.exp(-log_scale) - shift",
+            "shifted after scaling, unlike the inverse",
+        ),
+        Fault(
+            "z, self.log_diagonal.sum().expand(len(x))",
+            "z, self.log_diagonal.exp().sum().expand(len(x))",
+            "the trace for the log-determinant",
+        ),
+        Fault("self.entries.tril(-1) + one", "self.entries.tril(0) + one", "L's diagonal is not one"),
+        Fault(
+            "normal + log_det - self.space.log_volume",
+            "normal + log_det",
+            "densities per standardised unit, not per unit of x",
+        ),
+        Fault(
+            "normal + log_det - self.space.log_volume",
+            "normal - log_det - self.space.log_volume",
+            "the change of variables the wrong way",
+        ),
+        Fault(
+            "normal + log_det - self.space.log_volume",
+            "normal - self.space.log_volume",
+            "the log-determinant is forgotten",
+        ),
+        Fault("temperature * noise.rows(start)", "temperature * noise", "every chunk repeats the noise of the first"),
+        Fault("index.argsort())", "index.clone())", "a permutation undone by itself"),
+    ),
+    "flows/coupling.py": (
+        Fault(
+            "return x[:, -self.fixed :], x[:, : -self.fixed]",
+            "return x[:, : self.fixed], x[:, self.fixed :]",
+            "flipped couplings move the same half",
+        ),
+        Fault("[moved, fixed] if self.flip else [fixed, moved]", "[fixed, moved]", "halves joined in the wrong order"),
+        Fault("log_slope.sum(1)", "log_slope.mean(1)", "the mean log slope for the log-determinant"),
+        Fault("flip=k % 2 == 1", "flip=False", "the first half never moves"),
+    ),
+    "flows/maf.py": (
+        Fault("return z, log_slope.sum(1)", "return z, -log_slope.sum(1)", "the log-determinant with the wrong sign"),
+        Fault(
+            "return self.monotone.inverse(z, self.net(z, context))",
+            "return self.monotone.forward(z, self.net(z, context))[0]",
+            "the fast inverse goes forward",
+        ),
+        Fault("for _ in range(u.shape[1]):", "for _ in range(1):", "the fixed point is left after one pass"),
+        Fault("torch.arange(d).flip(0)", "torch.arange(d)", "all transforms have one order"),
+    ),
+    "flows/spline.py": (
+        Fault(
+            "self._back(y, x - inside), slope.log()",
+            "self._back(y, x - inside), -slope.log()",
+            "the log slope with the wrong sign",
+        ),
+        Fault("t = 2 * sy / (b + (b * b", "t = 2 * sy / (b - (b * b", "the other root of the quadratic"),
+        Fault("sides % k == 0, 0)", "sides == 0, 0)", "the last slope does not meet the tail"),
+        Fault("1 - k * _LEAST_BIN)", "1 - _LEAST_BIN)", "bins may be a K-th of the least"),
+        Fault(
+            "p.y0 + p.h * (s * t * t + p.d0 * v) / denominator",
+            "p.y0 + p.h * (s * t * t + p.d1 * v) / denominator",
+            "the spline with the slope of the wrong end",
+        ),
+        Fault(
+            "(p.d1 * t * t + 2 * s * v + p.d0 * (1 - t) ** 2)",
+            "(p.d0 * t * t + 2 * s * v + p.d1 * (1 - t) ** 2)",
+            "the slopes of the two ends swapped",
+        ),
+        Fault(
+            "denominator = s + (p.d0 + p.d1 - 2 * s) * v",
+            "denominator = s + (p.d0 + p.d1 - s) * v",
+            "the denominator without its factor 2",
+        ),
+    ),
+    "flows/realnvp.py": (
+        Fault(
+            "z[:, : self.size], context), z[:, self.size :]",
+            "z[:, : self.size], context), z[:, : self.size]",
+            "what was done is replaced by what moves",
+        ),
+        Fault(
+            "((row + column) % 2)", "(row % 2)", "stripes for a checkerboard", "any split into two halves is a coupling"
+        ),
+        Fault(
+            "(colour == 0).nonzero()[:, 0], (colour == 1)",
+            "(colour == 0).nonzero()[:, 0], (colour == 0)",
+            "black squares twice and no white ones",
+        ),
+    ),
+}
