@@ -50,6 +50,7 @@ class GatedPixelCNN(Autoregressive):
         hidden: The features p of each stack. A multiple of the channels.
         layers: The number of layers.
         kernel: The size of the first kernel, odd.
+        position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
         context_space: What one context is, or None. A context moves every gate.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
@@ -68,6 +69,7 @@ class GatedPixelCNN(Autoregressive):
         hidden: int = 32,
         layers: int = 7,
         kernel: int = 7,
+        position: bool = False,
         context_space: Space | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
@@ -88,6 +90,7 @@ class GatedPixelCNN(Autoregressive):
         self.horizontal = nn.ModuleList(
             HorizontalLayer(i, hidden, k, groups, is_first=n == 0) for n, (i, k) in enumerate(parts)
         )
+        self.position = nn.Parameter(torch.zeros(*self.shape[1:], 2 * hidden)) if position else None
         self.hidden_output = CausalConv(hidden, hidden, mask="B", groups=groups)
         self.output = CausalConv(hidden, groups * self.head.width, mask="B", groups=groups)
 
@@ -96,6 +99,8 @@ class GatedPixelCNN(Autoregressive):
         x = self.look(cells, self.output.bias.dtype).reshape(-1, height, width, channels * self.features)
         c = self.condition(context)
         links = self._vertical(x, None if c is None else c[:, None, None], lambda layer: layer)
+        if self.position is not None:
+            links[0] = links[0] + self.position
         return self._horizontal(x, links, lambda layer: layer).reshape(*cells.shape, self.head.width)
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
@@ -106,10 +111,12 @@ class GatedPixelCNN(Autoregressive):
         image = next(iter(pixels.values()))  # the first layer's cache holds what was drawn
         seen = self.output.bias.new_zeros(n, width, channels * self.features)  # the row above, as the network sees it
         cells: list[Tensor] = []
-        for _ in range(height):
+        for i in range(height):
             for cache in pixels.values():
                 cache.next_row()
             links = self._vertical(seen, None if c is None else c[:, None], rows.__getitem__)
+            if self.position is not None:
+                links[0] = links[0] + self.position[i]
             columns = [link.transpose(0, 1).contiguous() for link in links]  # (W, n, 2p)
             for place.column in range(width):
                 here = [column[place.column].chunk(channels, 1) for column in columns]

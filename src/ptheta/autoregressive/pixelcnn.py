@@ -12,12 +12,17 @@ zeros of the masks cost (almost) nothing.
 A score is one pass, O(D blocks h^2). A sample costs about as much: every feature of every pixel is computed once, what
 the row above contributes to a layer in one product per row.
 
-Not assumed: anything about the image, if every pixel reached all after it. It does not: b blocks reach 3 + b rows up,
-and the paper's masks leave a *blind spot*. A 3 x 3 kernel with mask B steps one pixel left, or up and at most one
-pixel right. So what lies up and to the right is only seen within a cone: from the first layer's window, three pixels
-to each side and three rows up, the b blocks go one column right only together with one row up. A pixel u rows up and
-r columns right is seen if r <= u and u <= 3 + b, or by the first layer alone; with few rows between, the far right is
-not (``is_seen``). The gated PixelCNN has none.
+Not assumed: any form of the conditionals. Assumed: that a pixel depends on others near it, in the same way everywhere,
+and that what lies far to the right does not matter: the masks leave a *blind spot*. With a first kernel of radius 3 and
+b blocks whose kernels have radius q, a pixel sees
+
+    0 rows up    from 3 + q b to 1 columns to its left
+    u rows up    from 3 + q b columns to its left to 3 + q min(b, u - 1) to its right,    u <= 3 + q b
+
+and nothing else: a block that is to go right must go up. So the row just above is seen three columns to the right only,
+however deep the stack. The gated PixelCNN has no such spot. Wider kernels than the paper's 3 x 3 (``middle``) make it
+smaller, and biases per pixel (``position``) let a stack that reaches only so far know where in the image it is; both
+are worth several nats after a short training.
 
 References:
     Pixel Recurrent Neural Networks (van den Oord, Kalchbrenner & Kavukcuoglu, 2016a)
@@ -56,6 +61,8 @@ class PixelCNN(Autoregressive):
         hidden: The features h inside a block; there are 2h between blocks. A multiple of the channels.
         blocks: The number of residual blocks.
         kernel: The size of the first kernel, odd.
+        middle: The size of the kernels inside blocks, odd.
+        position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
         context_space: What one context is, or None. A context moves every feature of the first layer.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
@@ -75,6 +82,8 @@ class PixelCNN(Autoregressive):
         hidden: int = 16,
         blocks: int = 15,
         kernel: int = 7,
+        middle: int = 3,
+        position: bool = False,
         context_space: Space | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
@@ -87,9 +96,10 @@ class PixelCNN(Autoregressive):
             raise ValueError(f"hidden should be a multiple of the {groups} channels, but it is {hidden}.")
         size = (kernel // 2 + 1, kernel)
         self.first = CausalConv(groups * self.features, 2 * hidden, size, mask="A", groups=groups)
-        self.blocks = nn.ModuleList(Block(hidden, groups) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(hidden, groups, middle) for _ in range(blocks))
         self.hidden_output = CausalConv(2 * hidden, 2 * hidden, mask="B", groups=groups)
         self.output = CausalConv(2 * hidden, groups * self.head.width, mask="B", groups=groups)
+        self.position = nn.Parameter(torch.zeros(*self.shape[1:], 2 * hidden)) if position else None
         self.context_layer = None
         if context_space is not None:
             self.context_layer = nn.Linear(math.prod(context_space.embedded_shape), 2 * hidden, bias=False)
@@ -99,22 +109,22 @@ class PixelCNN(Autoregressive):
         y = self.look(cells, self.output.bias.dtype)  # (B, D, E)
         x = self.first(y.reshape(-1, height, width, channels * self.features))  # (B, H, W, 2h)
         shift = self._shift(context)
-        x = self._network(x if shift is None else x + shift[:, None, None], lambda layer: layer)
+        x = self._network(x if shift is None else x + shift, lambda layer: layer)
         return x.reshape(len(cells), self.space.dimensions, self.head.width)
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
         (channels, height, width), place = self.shape, Place()
         caches = {m: PixelCache(m, n, width, place) for m in self.modules() if isinstance(m, CausalConv)}
         shift = self._shift(context)
-        shifts = None if shift is None else shift.chunk(channels, 1)
         cells = []
-        for _ in range(height):
+        for i in range(height):
             for cache in caches.values():
                 cache.next_row()
             for place.column in range(width):
                 for place.group in range(channels):
                     x = caches[self.first]()
-                    x = x if shifts is None else x + shifts[place.group]
+                    if shift is not None:
+                        x = x + shift[:, i, place.column].chunk(channels, 1)[place.group]
                     cells.append(choice(len(cells), self._network(x, caches.__getitem__)))
                     caches[self.first].put(self.look(cells[-1], x.dtype))
         return torch.stack(cells, 1)
@@ -134,9 +144,12 @@ class PixelCNN(Autoregressive):
         return use(self.output)(F.relu(use(self.hidden_output)(F.relu(x))))
 
     def _shift(self, context: Tensor | None) -> Tensor | None:
-        """What a context adds to the features of the first layer, with shape (B, 2h)."""
+        """What the context and the place add to the features of the first layer, with shape (B or 1, H, W, 2h)."""
         c = self.condition(context)
-        return None if c is None or self.context_layer is None else self.context_layer(c)
+        if c is None or self.context_layer is None:
+            return None if self.position is None else self.position[None]
+        shift = self.context_layer(c)[:, None, None].expand(-1, *self.shape[1:], -1)
+        return shift if self.position is None else shift + self.position
 
 
 @final
@@ -146,12 +159,13 @@ class Block(nn.Module):
     Args:
         hidden: The features h in the middle.
         groups: The number of channel groups.
+        kernel: The size of the kernel in the middle.
     """
 
-    def __init__(self, hidden: int, groups: int) -> None:
+    def __init__(self, hidden: int, groups: int, kernel: int) -> None:
         super().__init__()
         self.narrow = CausalConv(2 * hidden, hidden, mask="B", groups=groups)
-        self.middle = CausalConv(hidden, hidden, (2, 3), mask="B", groups=groups)
+        self.middle = CausalConv(hidden, hidden, (kernel // 2 + 1, kernel), mask="B", groups=groups)
         self.widen = CausalConv(hidden, 2 * hidden, mask="B", groups=groups)
 
     def forward(self, x: Tensor, use: Callable[[CausalConv], Layer]) -> Tensor:

@@ -37,7 +37,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptheta.autoregressive.autoregressive import Autoregressive
+from ptheta.autoregressive.autoregressive import THERMOMETER, Autoregressive
 from ptheta.autoregressive.orders import pixel_order
 from ptheta.autoregressive.pixelcnn import image_shape
 from ptheta.autoregressive.sampling import Choice
@@ -48,6 +48,8 @@ from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, require
 
 __all__ = ["PixelCNNPP"]
+
+Value = Callable[[int, Tensor], tuple[Tensor, Tensor]]
 
 
 @final
@@ -100,14 +102,14 @@ class PixelCNNPP(Autoregressive):
         self.output = nn.Linear(width, pixel_parameters(channels, head))
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
-        (channels, height, width), dtype = self.shape, self.output.bias.dtype
-        x = self.look(cells, dtype).reshape(-1, height, width, channels * self.features)
-        x = F.pad(x, (0, 1), value=1.0)
+        channels, height, width = self.shape
+        pixels = self.look(cells, self.output.bias.dtype).reshape(-1, height, width, channels, self.features)
+        x = F.pad(pixels.flatten(3), (0, 1), value=1.0)
         steps = Whole((height, width), self.scales, self.condition(context))
         told = self.rows_above(self.above(x), repeat(None), steps)
         y = self.all_before(self.just_above(x) + self.just_left(x), told, steps)[-1]
-        pixels = cells.reshape(-1, height, width, channels)
-        params = self._channels(self.output(F.elu(y)), lambda c, _: pixels[..., c])
+        known = cells.reshape(-1, height, width, channels)
+        params = self._channels(self.output(F.elu(y)), lambda c, _: (known[..., c], pixels[..., c, :]))
         return torch.stack(params, -2).reshape(*cells.shape, self.head.width)
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
@@ -129,37 +131,30 @@ class PixelCNNPP(Autoregressive):
             for j in range(width):
                 pixels.go_to(j)
                 y = self.all_before(start[:, j] + just_left.at(), told, pixels)[-1]
-                first = len(cells)
+                seen: list[Tensor] = []
 
-                def draw(c: int, params: Tensor, first: int = first) -> Tensor:
-                    cells.append(choice(first + c, params))
-                    return cells[-1]
+                def draw(c: int, params: Tensor, seen: list[Tensor] = seen) -> tuple[Tensor, Tensor]:
+                    cells.append(choice(len(cells), params))
+                    seen.append(self.look(cells[-1], params.dtype))
+                    return cells[-1], seen[-1]
 
                 self._channels(self.output(F.elu(y)), draw)
-                seen = self.look(torch.stack(cells[first:], 1), y.dtype).flatten(1)
-                just_left.put(F.pad(seen, (0, 1), value=1.0))
+                just_left.put(F.pad(torch.cat(seen, 1), (0, 1), value=1.0))
         return torch.stack(cells, 1)
 
-    def _channels(self, params: Tensor, value: Callable[[int, Tensor], Tensor]) -> list[Tensor]:
+    def _channels(self, params: Tensor, value: Value) -> list[Tensor]:
         """The chain over the channels of a pixel.
 
         Args:
             params: What the network says of a pixel, with shape (..., numbers).
-            value: Takes a channel and its head parameters, returns its cells, with shape (...).
+            value: Takes a channel and its head parameters; returns its cells (...), and what the network sees of them.
 
         Returns:
             Head parameters per channel, with shape (..., head.width) each.
         """
         if isinstance(self.head, LogisticMixtureHead):
             return logistic_channels(params, value, self.head, self.shape[0])
-        logits, slopes = params.split([self.shape[0], params.shape[-1] - self.shape[0]], -1)
-        slopes, found, before = iter(slopes.unbind(-1)), [], []
-        for c, logit in enumerate(logits.unbind(-1)):
-            for x in before:
-                logit = logit + next(slopes) * x
-            found.append(logit[..., None])
-            before.append(value(c, found[-1]).to(params.dtype))
-        return found
+        return bernoulli_channels(params, value, self.shape[0])
 
 
 def pixel_parameters(channels: int, head: BernoulliHead | LogisticMixtureHead) -> int:
@@ -170,32 +165,37 @@ def pixel_parameters(channels: int, head: BernoulliHead | LogisticMixtureHead) -
     return head.components * (1 + 2 * channels + pairs)
 
 
-def logistic_channels(
-    params: Tensor, value: Callable[[int, Tensor], Tensor], head: LogisticMixtureHead, channels: int
-) -> list[Tensor]:
+def bernoulli_channels(params: Tensor, value: Value, channels: int) -> list[Tensor]:
+    """The logit of each channel's bit, linear in the bits before it: see ``logistic_channels``."""
+    logits, slopes = params[..., :channels], iter(params[..., channels:].unbind(-1))
+    found, before = [], []
+    for c, logit in enumerate(logits.unbind(-1)):
+        found.append((logit + sum(next(slopes) * x for x in before))[..., None])
+        before.append(value(c, found[-1])[1].squeeze(-1))
+    return found
+
+
+def logistic_channels(params: Tensor, value: Value, head: LogisticMixtureHead, channels: int) -> list[Tensor]:
     """The mixture of a pixel as one mixture per channel, each given the channels before.
 
     Args:
         params: Weights, means, log scales and slopes, with shape (..., numbers).
-        value: Takes a channel and its head parameters, returns its cells, with shape (...).
+        value: Takes a channel and its head parameters; returns its cells (...), and what the network sees of them.
         head: The head of one channel.
         channels: The number of channels.
 
     Returns:
         Head parameters per channel, with shape (..., head.width) each.
     """
-    weight, means, log_scales, slopes = params.unflatten(-1, (-1, head.components)).split(
-        [1, channels, channels, channels * (channels - 1) // 2], -2
-    )
-    part = LogisticMixtureHead(head.n, 1, head.min_log_scale)
-    weight, slope, found, before = weight.squeeze(-2), iter(slopes.tanh().unbind(-2)), [], []
-    for c, (mean, log_scale) in enumerate(zip(means.unbind(-2), log_scales.unbind(-2), strict=True)):
-        for x in before:
-            mean = mean + next(slope) * x
+    pairs, part = channels * (channels - 1) // 2, LogisticMixtureHead(head.n, 1, head.min_log_scale)
+    numbers = params.unflatten(-1, (-1, head.components)).split([1, channels, channels, pairs], -2)
+    weight, slopes, found, before = numbers[0].squeeze(-2), iter(numbers[3].tanh().unbind(-2)), [], []
+    for c, (mean, log_scale) in enumerate(zip(numbers[1].unbind(-2), numbers[2].unbind(-2), strict=True)):
+        mean = mean + sum(next(slopes) * x for x in before)  # eq. 3
         found.append(torch.cat([weight, mean, log_scale], -1))
-        cell = value(c, found[-1])[..., None]
+        cells, seen = value(c, found[-1])
         if c < channels - 1:
             each = torch.stack([torch.zeros_like(mean), mean, log_scale], -1)  # K mixtures of one part
-            weight = weight + part.log_prob(each, cell.expand_as(mean))
-            before.append(cell.to(params.dtype) * (2 / (head.n - 1)) - 1)
+            weight = weight + part.log_prob(each, cells[..., None].expand_as(mean))
+            before.append(seen if head.n > THERMOMETER else 2 * seen.mean(-1, keepdim=True) - 1)  # in [-1, 1]
     return found

@@ -13,7 +13,7 @@ _SMALL = 150  # pixels up to which an image is taken to be one of a few hundred 
 _COMMON: dict[str, Any] = {"schedule": "cosine", "clip": 1.0}
 _LARGE: dict[str, Any] = {
     **_COMMON,
-    "epochs": 18,
+    "epochs": 11,
     "batch_size": 16,
     "learning_rate": 2.5e-3,
     "warmup": 500,
@@ -28,6 +28,8 @@ def pixelcnn(
     *,
     hidden: int | None = None,
     blocks: int | None = None,
+    middle: int = 5,
+    position: bool = True,
     components: int = 10,
     softmax: bool = False,
 ) -> Recipe:
@@ -38,6 +40,8 @@ def pixelcnn(
         context_space: What one context is, or None.
         hidden: The features inside a block, half of those between blocks. By default about 32.
         blocks: The number of residual blocks. By default 7, 4 on images below 150 pixels.
+        middle: The size of the kernels inside blocks; 3 in the paper.
+        position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
         components: The components of the mixtures on more than 32 levels.
         softmax: Whether levels have one logit each, however many they are, as in the paper.
 
@@ -50,6 +54,8 @@ def pixelcnn(
         space,
         hidden=hidden or _multiple(space, 32),
         blocks=blocks or (4 if _is_small(space) else 7),
+        middle=middle,
+        position=position,
         context_space=context_space,
         head=_head(space, components, softmax),
     )
@@ -62,6 +68,7 @@ def gated_pixelcnn(
     *,
     hidden: int | None = None,
     layers: int | None = None,
+    position: bool = True,
     components: int = 10,
     softmax: bool = False,
 ) -> Recipe:
@@ -72,6 +79,7 @@ def gated_pixelcnn(
         context_space: What one context is, or None.
         hidden: The features of each stack. By default about 32.
         layers: The number of layers. By default 7, 4 on images below 150 pixels.
+        position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
         components: The components of the mixtures on more than 32 levels.
         softmax: Whether levels have one logit each, however many they are, as in the paper.
 
@@ -84,6 +92,7 @@ def gated_pixelcnn(
         space,
         hidden=hidden or _multiple(space, 32),
         layers=layers or (4 if _is_small(space) else 7),
+        position=position,
         context_space=context_space,
         head=_head(space, components, softmax),
     )
