@@ -43,6 +43,10 @@ def load(source: str | Path, **options: Any) -> Dataset:
         return _load(source, options)
     except MemoryError as error:
         raise ValueError(f"{str(source)[:200]} does not fit in memory: give a part of it.") from error
+    except ValueError as error:
+        if "\n" not in str(error):
+            raise
+        raise ValueError(" ".join(str(error).split())) from error  # what a decoder said on several lines
 
 
 def _load(source: str | Path, options: dict[str, Any]) -> Dataset:

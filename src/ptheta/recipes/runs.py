@@ -232,12 +232,14 @@ def open_run(folder: str | Path, model: Model | None = None) -> Run:
     module = cast("nn.Module", model)
     try:
         if isinstance(model, Trained):
-            weights = saved.tensors.get("best") or {**saved.tensors["last"], **saved.tensors.get("ema", {})}
+            kept = saved.tensors
+            weights = kept["best"] if "best" in kept else {**kept["last"], **kept.get("ema", {})}
             module.load_state_dict(weights)
         else:
             _assign_buffers(module, saved.tensors["last"])
-    except (RuntimeError, KeyError) as error:
-        raise ValueError(f"the weights in {folder} do not fit the model {manifest.model}: {error}") from error
+    except (RuntimeError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"the weights in {folder} do not fit the model {manifest.model} ({reason}).") from error
     module.eval()
     return Run(folder, manifest, model, saved.step, saved.record)
 

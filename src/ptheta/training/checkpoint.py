@@ -160,10 +160,11 @@ def _record(path: Path, digest: str | None) -> dict[str, Any]:
         own = record.pop("checksum", None)  # the first version kept it in the pointer only
         whole = own == _checksum(record) if own else digest == _digest(path)
         sums = record["files"]
-        named = type(record["step"]) is int and all(map(_FILE.fullmatch, sums)) and all(sums.values())
+        named = all(map(_FILE.fullmatch, sums)) and all(sums.values())
+        counted = type(record["step"]) is int and 0 <= record["step"] < 10**12
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise _Damaged(f"record.json is not the record of a checkpoint ({type(error).__name__})") from error
-    if not (whole and named):
+    if not (whole and named and counted):
         raise _Damaged("record.json is cut short or changed")
     return record
 
