@@ -1,7 +1,9 @@
-"""Every claim of the lectures that is a formula or a number."""
+"""Every claim of the lectures that is a formula or a number. ``CLAIMS`` says where each is tested."""
 
+import ast
 import math
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,78 @@ pytestmark = pytest.mark.usefixtures("float64")
 P, Q = [0.81, 0.05, 0.14], [0.36, 0.34, 0.30]
 GRID = torch.linspace(-12, 12, 4801, dtype=torch.float64)
 STEP = float(GRID[1] - GRID[0])
+
+
+CLAIMS = {  # the claim, and the words in the names of the tests that hold it, here or in the file named
+    "information, entropy, cross-entropy and KL of the two matches": (
+        "information_and_entropy_of_the_match",
+        "between_the_two_matches",
+        "kl_and_cross_entropy_have_the_same_gradient",
+    ),
+    "the optimal discriminator and the Jensen-Shannon divergence": (
+        "optimal_discriminator_of_two_gaussians",
+        "value_at_the_optimum",
+        "js_is_at_most_log_2",
+    ),
+    "the generator's gradient under each cost": (
+        "generators_gradient_is_that_of_a_divergence",
+        "holds_for_the_third_cost_only",
+        "every_cost_is_at_rest_where_the_generator_is_the_data",
+    ),
+    "the best single Gaussian for two": ("kl_averages_modes_and_reverse_kl_picks_one",),
+    "the KL of a Gaussian from the standard normal": ("gaussian_kl",),
+    "numbers of parameters": (
+        "test_tables.py:numbers_of_parameters",
+        "test_tables.py:rgb_pixel",
+        "test_fvbn.py:number_of_parameters_is_that_of_the_lectures",
+        "test_nade.py:number_of_parameters_is_that_of_the_lectures",
+    ),
+    "ln p = ELBO + KL, and ELBO = reconstruction - KL": (
+        "identities_of_the_bound_by_enumeration",
+        "test_vae.py:identities_of_the_bound_by_quadrature",
+        "test_vae.py:identities_of_the_bound_hold_exactly_for_a_linear_gaussian_model",
+    ),
+    "likelihood: its rate, its biases, its underflow": (
+        "nll_tends_to_the_cross_entropy",
+        "product_of_784_likelihoods_underflows",
+        "test_tables.py:largest_value_underestimates_the_end_of_a_uniform",
+        "test_tables.py:fitted_variance_is_too_small",
+    ),
+    "the chain rule and Bayes' rule always, conditional independence sometimes": (
+        "chain_rule_and_bayes_rule",
+        "xor_is_pairwise_independent",
+        "test_tables.py:common_cause_explains_a_dependence_away",
+    ),
+    "linear autoencoders and squared error": (
+        "linear_autoencoder_reaches_the_principal_components",
+        "thirty_principal_components_of_mnist",
+        "squared_error_with_two_right_answers",
+    ),
+    "the adversarial autoencoder's identity": ("expected_rate_splits",),
+    "games": ("simultaneous_steps_spiral_out", "prisoners_dilemma"),
+    "equal likelihood, bad samples": ("hundredth_of_the_truth",),
+}
+
+
+def missing_tests(claims: dict[str, tuple[str, ...]]) -> list[str]:
+    """The words that no test's name holds."""
+    found = []
+    for place in (place for places in claims.values() for place in places):
+        file, _, word = place.rpartition(":")
+        tree = ast.parse((Path(__file__).parent / (file or Path(__file__).name)).read_text())
+        names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        if not any(name.startswith("test_") and word in name for name in names):
+            found.append(place)
+    return found
+
+
+def test_every_claim_has_its_tests():
+    assert len(CLAIMS) == 13
+    assert missing_tests(CLAIMS) == []
+    assert missing_tests({"gravity": ("apples_fall", "test_rbm.py:apples_fall")}) == [
+        "apples_fall",
+        "test_rbm.py:apples_fall",
+    ]
 
 
 def table(values: list[float]) -> Tensor:
@@ -146,6 +220,20 @@ def test_the_notes_sentence_holds_for_the_third_cost_only():
         assert not torch.allclose(other, likelihood, atol=1e-3)
 
 
+def test_every_cost_is_at_rest_where_the_generator_is_the_data():
+    """The costs have one fixed point and different gradients on the way to it."""
+    p = softmax_table(4, 1)
+    for g, at_rest in ((p, True), (softmax_table(4, 2), False)):
+        logits = g.log().requires_grad_()
+        d = optimal_discriminator(p, g)
+        gradients = [torch.autograd.grad(cost, logits)[0] for cost in costs_of(logits, d)]
+        assert all(bool(grad.abs().max() < 1e-12) == at_rest for grad in gradients)
+
+
+def costs_of(logits: Tensor, d: Tensor) -> list[Tensor]:
+    return [costs(logits.softmax(-1), d)[name] for name in ("minimax", "non-saturating", "maximum likelihood")]
+
+
 # Claim 4: the best single Gaussian for two.
 
 
@@ -193,6 +281,26 @@ def test_gaussian_kl():
     assert ours == pytest.approx(0.563147, abs=1e-6)
     assert ours == pytest.approx(((0.25 + 0.49 - math.log(0.25) - 1) / 2), abs=1e-12)
     assert ours == pytest.approx(kl_divergence(Normal(mean, 0.5), Normal(zero, one)).item(), abs=1e-12)
+
+
+# Claim 7: the evidence lower bound.
+
+
+def test_the_identities_of_the_bound_by_enumeration():
+    """For any p(z), p(x | z) and q(z | x) on four codes and three events, to rounding."""
+    prior, likelihood = softmax_table(4, 20), torch.stack([softmax_table(3, seed) for seed in range(21, 25)])
+    q = torch.stack([softmax_table(4, seed) for seed in range(25, 28)])  # q(z | x), (3, 4)
+    joint = (prior[:, None] * likelihood).T  # p(x, z), (3, 4)
+    log_p, posterior = joint.sum(1).log(), joint / joint.sum(1, keepdim=True)
+    elbo = (q * (joint.log() - q.log())).sum(1)
+    torch.testing.assert_close(elbo + kl(q, posterior), log_p, rtol=0, atol=1e-14)
+    reconstruction = (q * likelihood.T.log()).sum(1)
+    torch.testing.assert_close(reconstruction - kl(q, prior.expand(3, 4)), elbo, rtol=0, atol=1e-14)
+    assert bool((elbo < log_p).all())
+    tight = (posterior * (joint.log() - posterior.log())).sum(1)
+    torch.testing.assert_close(tight, log_p, rtol=0, atol=1e-14)  # equality just for the exact posterior
+    reverse = elbo + kl(posterior, q)  # the broken twin: the divergence the other way round
+    assert not torch.allclose(reverse, log_p, rtol=0, atol=1e-3)
 
 
 # Claim 6 (parameter counts) and 8 (bias of maximum likelihood) are tested on the models, in test_tables.py.
