@@ -17,8 +17,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import sight
 from ptheta.adversarial import GAN, MaximumLikelihood
-from ptheta.autoregressive import FVBN, MADE, NADE, RNN, RNNNADE, EoNADE, Transformer
+from ptheta.autoregressive import (
+    FVBN,
+    MADE,
+    NADE,
+    RNN,
+    RNNNADE,
+    DiagonalBiLSTM,
+    EoNADE,
+    GatedPixelCNN,
+    PixelCNN,
+    PixelCNNPP,
+    RowLSTM,
+    Transformer,
+)
 from ptheta.data.dataset import Dataset, Events
 from ptheta.diffusion import DDIM, DDPM, LinearSchedule
 from ptheta.distributions import (
@@ -210,6 +224,22 @@ SEQUENCES = {
         lambda: RNNNADE(Levels((2, 2), 3), hidden=4, units=4, cell="lstm", context_space=CLASSES)
     ),
     "recurrent frames of independent bits": Case(lambda: RNNNADE(BITS, hidden=0, units=8), sees=earlier_frames),
+    "Row LSTM bits": Case(
+        lambda: RowLSTM(Binary((1, 3, 3)), hidden=4, layers=2, kernel=3),
+        sees=lambda: sight.row_lstm(1, 3, 3, radius=1, layers=2),
+    ),
+    "Row LSTM colours of a class": Case(
+        lambda: RowLSTM(Levels((3, 2, 1), 2), hidden=6, layers=1, kernel=3, context_space=CLASSES),
+        sees=lambda: sight.row_lstm(3, 2, 1, radius=1, layers=1),
+    ),
+    "diagonal BiLSTM bits": Case(
+        lambda: DiagonalBiLSTM(Binary((1, 3, 3)), hidden=4, layers=2, kernel=3),
+        sees=lambda: sight.diagonal_bilstm(1, 3, 3, radius=1, layers=2),
+    ),
+    "diagonal BiLSTM colours of a class": Case(
+        lambda: DiagonalBiLSTM(Levels((2, 2, 2), 2), hidden=4, layers=1, kernel=3, context_space=CLASSES),
+        sees=lambda: sight.diagonal_bilstm(2, 2, 2, radius=1, layers=1),
+    ),
     "transformer bits": Case(
         lambda: Transformer(BITS, width=8, layers=1, heads=2), training={"steps": 200, "learning_rate": 0.02}, gap=0.05
     ),
@@ -217,6 +247,41 @@ SEQUENCES = {
         lambda: Transformer(LEVELS, width=4, layers=2, heads=2, context_space=CLASSES, order=(2, 0, 1))
     ),
     "transformer tokens": Case(lambda: Transformer(TOKENS, width=4, layers=1, heads=1)),
+}
+
+PIXELS = {
+    "PixelCNN bits": Case(
+        lambda: PixelCNN(Binary((1, 2, 3)), hidden=16, blocks=1, kernel=5, position=True),
+        training={"steps": 150, "learning_rate": 0.01},
+        gap=0.05,
+    ),
+    "PixelCNN with a blind spot": Case(
+        lambda: PixelCNN(Binary((1, 3, 3)), hidden=16, blocks=2, kernel=3),
+        sees=lambda: sight.pixelcnn(1, 3, 3, radius=1, blocks=2),
+    ),
+    "PixelCNN colours of a class": Case(
+        lambda: PixelCNN(Levels((3, 2, 1), 3), hidden=12, blocks=1, context_space=CLASSES)
+    ),
+    "gated PixelCNN bits": Case(
+        lambda: GatedPixelCNN(Binary((1, 2, 3)), hidden=8, layers=2, kernel=3, position=True),
+        training={"steps": 150, "learning_rate": 0.01},
+        gap=0.05,
+    ),
+    "gated PixelCNN colours of a class": Case(
+        lambda: GatedPixelCNN(Levels((2, 2, 2), 2), hidden=12, layers=2, kernel=3, context_space=CLASSES)
+    ),
+    "PixelCNN++ bits": Case(
+        lambda: PixelCNNPP(Binary((1, 2, 2)), width=8, blocks=1, scales=2),
+        training={"steps": 80, "learning_rate": 0.01},
+        gap=0.05,
+    ),
+    "PixelCNN++ bits of two channels of a class": Case(
+        lambda: PixelCNNPP(Binary((2, 2, 2)), width=4, blocks=1, scales=1, context_space=CLASSES)
+    ),
+    "PixelCNN++ levels of three channels": Case(
+        lambda: PixelCNNPP(Levels((3, 1, 2), 3), width=4, blocks=1, scales=2, components=2),
+        idle=("above.weight", "just_above.weight"),
+    ),
 }
 
 FLOWS = {
@@ -338,7 +403,7 @@ ORDERED: dict[str, Callable[[Any], Any]] = {  # models that take the order of th
     "transformer bits": lambda order: Transformer(BITS, width=4, layers=1, heads=1, order=order),
 }
 
-CASES = DISTRIBUTIONS | AUTOREGRESSIVE | SEQUENCES | FLOWS | LATENT | DIFFUSION | ADVERSARIAL | ENERGY
+CASES = DISTRIBUTIONS | AUTOREGRESSIVE | SEQUENCES | PIXELS | FLOWS | LATENT | DIFFUSION | ADVERSARIAL | ENERGY
 
 
 def fresh(name: str, seed: int = 0) -> Any:

@@ -144,6 +144,16 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "https://arxiv.org/abs/1206.6392",
                 ),
                 Leaf(
+                    "row-lstm", "autoregressive:RowLSTM", "a PixelRNN that reads an image row by row", "exact",
+                    "serial", _DISCRETE,
+                    "van den Oord et al. (2016), Pixel Recurrent Neural Networks", "https://arxiv.org/abs/1601.06759",
+                ),
+                Leaf(
+                    "diagonal-bilstm", "autoregressive:DiagonalBiLSTM",
+                    "a PixelRNN that reads an image along its diagonals, from both sides", "exact", "serial", _DISCRETE,
+                    "van den Oord et al. (2016), Pixel Recurrent Neural Networks", "https://arxiv.org/abs/1601.06759",
+                ),
+                Leaf(
                     "transformer", "autoregressive:Transformer", "attention to all variables before",
                     "exact", "serial", _DISCRETE,
                     "Vaswani et al. (2017), Attention Is All You Need", "https://arxiv.org/abs/1706.03762",

@@ -1,6 +1,7 @@
 """Autoregressive models: the chain rule, and how its conditionals share weights."""
 
 from ptheta.autoregressive.autoregressive import Autoregressive
+from ptheta.autoregressive.diagonal_bilstm import DiagonalBiLSTM
 from ptheta.autoregressive.eonade import EoNADE
 from ptheta.autoregressive.fvbn import FVBN
 from ptheta.autoregressive.gated_pixelcnn import GatedPixelCNN
@@ -11,6 +12,7 @@ from ptheta.autoregressive.pixelcnn import PixelCNN
 from ptheta.autoregressive.pixelcnnpp import PixelCNNPP
 from ptheta.autoregressive.rnn import RNN
 from ptheta.autoregressive.rnn_nade import RNNNADE
+from ptheta.autoregressive.row_lstm import RowLSTM
 from ptheta.autoregressive.sampling import Choice, fixed_point, naive
 from ptheta.autoregressive.transformer import Transformer
 
@@ -22,10 +24,12 @@ __all__ = [
     "RNNNADE",
     "Autoregressive",
     "Choice",
+    "DiagonalBiLSTM",
     "EoNADE",
     "GatedPixelCNN",
     "PixelCNN",
     "PixelCNNPP",
+    "RowLSTM",
     "Transformer",
     "fixed_point",
     "naive",

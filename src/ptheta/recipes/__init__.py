@@ -29,6 +29,8 @@ RECIPES: dict[str, str] = {
     "eonade": "autoregressive:eonade",
     "rnn": "sequences:rnn",
     "rnn-nade": "sequences:rnn_nade",
+    "row-lstm": "pixelrnn:row_lstm",
+    "diagonal-bilstm": "pixelrnn:diagonal_bilstm",
     "transformer": "sequences:transformer",
     "realnvp": "flows:realnvp",
     "maf": "flows:maf",
