@@ -142,7 +142,6 @@ def test_training_takes_the_masks_in_turn_and_the_average_is_no_worse(space):
 
 def test_one_mask_is_a_model_by_itself():
     model = rough(masks=3)
-    x = laws.states(SPACES[0])
     for step in range(3):
         model.step.fill_(step)
         laws.normalised(lambda x: -model.loss(x, None, Noise(0)), SPACES[0])
