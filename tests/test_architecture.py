@@ -3,14 +3,17 @@
 import ast
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
 
 import ptheta
-from ptheta.model import HasElbo, HasEnergy, HasLogProb
-from ptheta.recipes import RECIPES
+from ptheta.distributions.dequantized import Dequantization
+from ptheta.model import HasElbo, HasEnergy, HasLogProb, Model
+from ptheta.recipes import RECIPES, find_recipe
+from ptheta.spaces import Binary, Levels, Real, Symbols
 from ptheta.taxonomy import leaves
 
 SOURCE = Path(ptheta.__file__).parent
@@ -133,6 +136,40 @@ def test_the_tree_agrees_with_the_protocols(path: tuple[str, str, str], leaf):
     branch = {"exact": "tractable", "none": "direct"}.get(leaf.score, "approximate")
     assert path[1] == branch
     assert path[0] == ("implicit" if leaf.score == "none" else "explicit")
+
+
+KINDS = {
+    "binary": lambda shape: Binary(shape),
+    "levels": lambda shape: Levels(shape, 4),
+    "symbols": lambda shape: Symbols(shape, 3),
+    "real": lambda shape: Real(shape),
+}
+SHAPES = ((6,), (2, 3), (1, 16, 16))  # some models take vectors only, some frames, some images
+
+
+def built(recipe: str, kind: str) -> list[Model]:
+    """What a recipe makes of small spaces of a kind; those it refuses in a sentence are left out."""
+    models = []
+    for shape in SHAPES:
+        with suppress(ValueError):
+            models.append(find_recipe(recipe)(KINDS[kind](shape)).model)
+    return models
+
+
+def offered(model: Model) -> str:
+    """The word of the tree for what a model knows of log p."""
+    words = {HasLogProb: "exact", HasElbo: "lower bound", HasEnergy: "exact or estimate"}
+    return " and ".join(word for protocol, word in words.items() if isinstance(model, protocol)) or "none"
+
+
+@pytest.mark.parametrize("leaf", [leaf for _, leaf in leaves()], ids=lambda leaf: leaf.name)
+def test_the_tree_agrees_with_what_the_recipes_make(leaf):
+    made = {kind: built(leaf.name, kind) for kind in KINDS}
+    assert tuple(kind for kind, models in made.items() if models) == leaf.spaces
+    for model in (model for models in made.values() for model in models):
+        expected = "lower bound" if isinstance(model, Dequantization) else leaf.score
+        assert offered(model) == expected, type(model).__name__
+        assert (expected == leaf.score) or model.space.is_discrete
 
 
 def test_no_dependency_pulls_in_torchvision():

@@ -58,7 +58,7 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                 ),
                 Leaf(
                     "independent", "distributions:Independent", "one table per variable, n parameters",
-                    "exact", "parallel", _DISCRETE, _BISHOP, _BISHOP_LINK,
+                    "exact", "parallel", _ALL, _BISHOP, _BISHOP_LINK,
                 ),
                 Leaf(
                     "markov", "distributions:Markov", "each variable given the one before, 2n - 1 parameters",
@@ -236,7 +236,7 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                 ),
                 Leaf(
                     "dcgan", "adversarial:GAN", "a GAN of convolutional networks, for images", "none", "parallel",
-                    ("binary", "levels"),
+                    _DEQUANTISED,
                     "Radford, Metz and Chintala (2015), Unsupervised Representation Learning with DCGAN",
                     "https://arxiv.org/abs/1511.06434",
                 ),
