@@ -8,7 +8,7 @@ row in ``cases.py`` inherits all that apply. To see the whole matrix:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class Law:
     def name(self) -> str:
         return self.check.__name__
 
-    @property
+    @cached_property
     def rows(self) -> list[str]:
         """The names of the rows it applies to."""
         return [name for name in CASES if self.applies(prepared(name), CASES[name])]
@@ -112,24 +112,23 @@ def hold_saving(row: Row) -> None:
         laws.saving_restores(model, other, toy_data(model, 8), folder, row.case.sampling)
 
 
-def fitted(row: Row) -> tuple[Any, Any]:
-    """The model fitted to the toy law, in the types that users have, and the data."""
-    model = fresh(row.name)
+@cache
+def fitted(name: str) -> tuple[Any, Any]:
+    """The model of a row, fitted to the toy law in the types that users have, then in float64; and its data."""
+    model = fresh(name)
     model = model.float() if isinstance(model, Trained) else model
     data = toy_data(model, 3000)
-    return model.fit(data, **row.case.training).eval(), data
+    return model.fit(data, **CASES[name].training).double().eval(), data
 
 
 def hold_learning(row: Row) -> None:
-    model, data = fitted(row)
     assert row.case.gap is not None
-    laws.learns(model.double(), data, row.log_law, row.case.gap)
+    laws.learns(*fitted(row.name), row.log_law, row.case.gap)
 
 
 def hold_nearness(row: Row) -> None:
-    model, _ = fitted(row)
     assert row.case.distance is not None
-    laws.samples_come_near(model, row.log_law, row.case.distance, row.case.sampling)
+    laws.samples_come_near(fitted(row.name)[0], row.log_law, row.case.distance, row.case.sampling)
 
 
 LAWS = (
