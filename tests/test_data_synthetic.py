@@ -95,3 +95,22 @@ def test_a_truth_of_an_unknown_name_or_out_of_reach_is_refused():
         synthetic.truth("rings")
     with pytest.raises(ValueError, match=r"std of at least 0\.02"):
         synthetic.truth("moons", std=0.01)
+
+
+def test_copied_tokens_enumerate_to_one_and_to_their_entropy():
+    law = synthetic.truth("copy", length=6, lag=2, tokens=3, fresh=0.3)
+    x = torch.cartesian_prod(*[torch.arange(3)] * 6)
+    log_prob = law.log_prob(x)
+    assert abs(float(log_prob.exp().sum()) - 1) < 1e-12
+    assert abs(float(-(log_prob.exp() * log_prob).sum()) - law.entropy()) < 1e-12
+    twin = synthetic.truth("copy", length=6, lag=3, tokens=3, fresh=0.3)
+    assert abs(float(-(log_prob.exp() * twin.log_prob(x)).sum()) - twin.entropy()) > 0.5  # another lag
+    counts = torch.bincount((law.sample(40_000, noise=Noise(0)) * 3 ** torch.arange(5, -1, -1)).sum(1), minlength=729)
+    expected = log_prob.exp() * 40_000
+    assert stats.chisquare(counts.numpy(), expected.numpy()).pvalue > ALARM
+
+
+@pytest.mark.parametrize("options", [{"lag": 0}, {"lag": 32}, {"tokens": 1}, {"fresh": 0.0}])
+def test_bad_copies_are_refused(options):
+    with pytest.raises(ValueError, match="copied sequences need 1 <= lag < length"):
+        synthetic.truth("copy", **options)

@@ -95,5 +95,6 @@ NAMES: dict[str, Entry] = {
     "moons": _synthetic("moons", "two blurred half circles, truth known", "3f0c81781a70f1a9"),
     "mixture-1d": _synthetic("mixture-1d", "a narrow and a wide Gaussian, truth known", "68fbbb67bff2779f"),
     "two-gaussians": _synthetic("two-gaussians", "two far Gaussians, truth known", "dc8248ecfb03f646"),
+    "copy": _synthetic("copy", "32 tokens that repeat those 8 before, truth known", "ad3b7926649a2654"),
     "bars": _synthetic("bars", "bars or stripes, 4x4 bits, truth known", "a873f87f8e77144e"),
 }

@@ -35,7 +35,7 @@ from torch import Tensor
 from ptheta.data.dataset import Dataset, Events
 from ptheta.data.unpack import most_bytes
 from ptheta.noise import Noise
-from ptheta.spaces import Binary, Real, Space
+from ptheta.spaces import Binary, Real, Space, Tokens
 
 __all__ = ["BarsAndStripes", "GaussianMixture", "Truth", "synthetic", "truth"]
 
@@ -137,6 +137,47 @@ class BarsAndStripes(Truth):
         return torch.where(u[:, :1, None] < 0.5, lines, lines.mT)[:, None].to(torch.uint8).contiguous()
 
 
+@final
+class Copy(Truth):
+    """Tokens that repeat those ``lag`` places before, now and then drawn afresh: what a model must remember.
+
+    Args:
+        length: How many tokens one event has.
+        lag: How far back the copied token lies.
+        tokens: How many different tokens there are.
+        fresh: How often a token is drawn afresh instead of copied.
+    """
+
+    def __init__(self, length: int = 32, lag: int = 8, tokens: int = 4, fresh: float = 0.1) -> None:
+        if not (1 <= lag < length and tokens >= 2 and 0 < fresh <= 1):
+            raise ValueError(
+                "copied sequences need 1 <= lag < length, at least 2 tokens and 0 < fresh <= 1, but "
+                f"lag is {lag}, length {length}, tokens {tokens} and fresh {fresh:g}."
+            )
+        self.length, self.lag, self.tokens, self.fresh = length, lag, tokens, fresh
+        self.space = Tokens(length, tokens)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """In nats, with shape (B,)."""
+        self.space.check(x)
+        copied = (x[:, self.lag :] == x[:, : -self.lag]).double()
+        return ((1 - self.fresh) * copied + self.fresh / self.tokens).log().sum(1) - self.lag * math.log(self.tokens)
+
+    def entropy(self) -> float:
+        """Exact: log n for each of the first ``lag`` tokens, and the same less for every later one."""
+        other = self.fresh / self.tokens
+        same = 1 - self.fresh + other
+        later = -same * math.log(same) - (self.tokens - 1) * other * math.log(other)
+        return self.lag * math.log(self.tokens) + (self.length - self.lag) * later
+
+    def sample(self, n: int, *, noise: Noise | None = None) -> Tensor:
+        u = (noise or Noise(None)).uniform((n, self.length, 2), "tokens")
+        x = (u[..., 0] * self.tokens).long().clamp(max=self.tokens - 1)
+        for i in range(self.lag, self.length):
+            x[:, i] = torch.where(u[:, i, 1] < self.fresh, x[:, i], x[:, i - self.lag])
+        return x
+
+
 def _constant(n: int, value: float) -> Tensor:
     return torch.full((n,), value, dtype=torch.float64)
 
@@ -184,6 +225,7 @@ _TRUTHS: dict[str, Callable[..., Truth]] = {
     "mixture-1d": _mixture_1d,
     "two-gaussians": _two_gaussians,
     "bars": BarsAndStripes,
+    "copy": Copy,
 }
 _ABOUT = {
     "ring": "Gaussians on a circle",
@@ -192,6 +234,7 @@ _ABOUT = {
     "mixture-1d": "A narrow and a wide Gaussian on the line, the mixture of the f-GAN paper",
     "two-gaussians": "Two far Gaussians on the line",
     "bars": "Bars or stripes",
+    "copy": "Tokens that repeat those a lag before",
 }
 
 
@@ -199,8 +242,9 @@ def truth(name: str, **options: Any) -> Truth:
     """The distribution that a synthetic set is drawn from.
 
     Args:
-        name: "ring", "grid", "moons", "mixture-1d", "two-gaussians" or "bars".
-        **options: ring: modes, radius, std; grid: side, spacing, std; moons: std; bars: size.
+        name: "ring", "grid", "moons", "mixture-1d", "two-gaussians", "bars" or "copy".
+        **options: ring: modes, radius, std; grid: side, spacing, std; moons: std; bars: size; copy: length, lag, tokens,
+            fresh.
 
     Returns:
         An object with ``log_prob``, ``entropy`` and ``sample``.
