@@ -243,8 +243,8 @@ def truth(name: str, **options: Any) -> Truth:
 
     Args:
         name: "ring", "grid", "moons", "mixture-1d", "two-gaussians", "bars" or "copy".
-        **options: ring: modes, radius, std; grid: side, spacing, std; moons: std; bars: size; copy: length, lag, tokens,
-            fresh.
+        **options: ring: modes, radius, std; grid: side, spacing, std; moons: std; bars: size; copy: length,
+            lag, tokens, fresh.
 
     Returns:
         An object with ``log_prob``, ``entropy`` and ``sample``.
