@@ -22,7 +22,7 @@ from ptheta.metrics import (
     two_sample_test,
 )
 from ptheta.metrics.c2st import area_under_curve
-from ptheta.metrics.samples import _distances, _spread
+from ptheta.metrics.samples import _distances, _ratio, _spread, _standard_error
 
 
 def normal(n, d, seed, scale=1.0, shift=0.0):
@@ -78,11 +78,28 @@ def test_frechet_distance_equals_torchmetrics_and_scipy():
     assert frechet_distance(REAL, REAL) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_kernel_distance_equals_torchmetrics():
+def test_frechet_distance_of_known_gaussians():
+    """Sets whose sample moments are exact: the closed form of two Gaussians with commuting covariances."""
+    white = REAL - REAL.mean(0)
+    white = white @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(white.T))).T  # covariance I, mean 0
+    scales, shift = torch.tensor([0.5, 1, 2, 3, 0.1, 1.5]).double(), torch.arange(6).double()
+    truth = (shift.square() + (scales - 1).square()).sum().item()
+    assert frechet_distance(white, white * scales + shift) == pytest.approx(truth, rel=1e-9)
+    assert frechet_distance(white, white * scales) != pytest.approx(truth, rel=1e-2)  # the twin forgets means
+
+
+def test_kernel_distance_equals_torchmetrics_and_its_definition():
     from torchmetrics.image.kid import poly_mmd
 
     same = FAKE[:130], REAL[:130]  # the oracle wants equally many
     assert kernel_distance(*same) == pytest.approx(poly_mmd(*same).item(), abs=1e-9)
+    real, fake = REAL[:7], FAKE[:5]
+    k = lambda x, y: (float(x @ y) / 6 + 1) ** 3  # noqa: E731
+    pairs = [np.mean([k(x[i], x[j]) for i in range(len(x)) for j in range(len(x)) if i != j]) for x in (real, fake)]
+    cross = np.mean([k(x, y) for x in real for y in fake])
+    assert kernel_distance(real, fake) == pytest.approx(sum(pairs) - 2 * cross, abs=1e-9)
+    biased = [np.mean([k(x, y) for x in part for y in part]) for part in (real, fake)]  # the twin counts itself
+    assert kernel_distance(real, fake) != pytest.approx(sum(biased) - 2 * cross, abs=0.1)
 
 
 def oracle_agrees(found, oracle):
@@ -101,6 +118,21 @@ def test_area_under_curve_equals_scikit_learn_with_ties():
     real, fake = (REAL[:, 0] * 2).round(), (FAKE[:, 0] * 2).round()
     labels = [0] * len(real) + [1] * len(fake)
     assert area_under_curve(real, fake)[0] == pytest.approx(roc_auc_score(labels, torch.cat([real, fake])), abs=1e-12)
+
+
+def test_two_sample_test_equals_scikit_learn_and_the_best_possible_classifier():
+    from scipy.stats import norm
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.model_selection import cross_val_predict
+
+    real, fake = normal(400, 3, 0), normal(400, 3, 1, shift=0.5)
+    area, error = two_sample_test(real, fake)
+    x, y = torch.cat([real, fake]), torch.arange(800) // 400
+    scores = cross_val_predict(LinearDiscriminantAnalysis(), x, y, cv=2, method="decision_function")
+    best = norm.cdf(0.5 * math.sqrt(3 / 2))  # of two Gaussians that are |shift| apart: Phi(|shift| / sqrt 2)
+    assert area == pytest.approx(roc_auc_score(y, scores), abs=2 * error)
+    assert area == pytest.approx(best, abs=3.3 * error)  # false alarms: 1e-3
+    assert abs(two_sample_test(real, real[:200].repeat(2, 1))[0] - best) > 3.3 * error  # others are not so far apart
 
 
 def test_area_under_curve_error_is_the_spread_of_areas():
@@ -139,10 +171,30 @@ def test_mmd_equals_its_definition_and_its_p_value_is_honest():
 # Laws
 
 
+def shuffled(x, seed):
+    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))]
+
+
 def test_metrics_do_not_depend_on_the_order_of_events():
-    order = torch.randperm(len(FAKE), generator=torch.Generator().manual_seed(2))
-    first, second = _distances(REAL, FAKE), _distances(REAL.flip(0), FAKE[order])
-    assert first == pytest.approx(second, abs=1e-9)
+    real, fake = shuffled(REAL, 1), shuffled(FAKE, 2)
+    assert _distances(REAL, FAKE) == pytest.approx(_distances(real, fake), abs=1e-10)
+    assert _spread(REAL, FAKE, 0) == _spread(real, fake, 0)
+    assert two_sample_test(REAL, FAKE) == two_sample_test(real, fake)
+    assert mmd(REAL, FAKE) == mmd(real, fake)
+    first, second = nearest_training_neighbours(REAL, FAKE), nearest_training_neighbours(real, fake)
+    for field in ("distance", "own"):
+        a, b = (getattr(found, field).sort().values for found in (first, second))
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=0)
+    # The broken twin takes halves as they come.
+    halves = [_distances(a[: len(a) // 2], b[: len(b) // 2]) for a, b in ((REAL, FAKE), (real, fake))]
+    assert halves[0] != pytest.approx(halves[1], abs=1e-3)
+
+
+def test_reports_do_not_depend_on_the_order_of_events(digits, unseen, evaluator):
+    x = unseen.x[: evaluator.n]
+    first, second = evaluator(x), evaluator(shuffled(x, 1))
+    for a, b in zip(first.metrics, second.metrics, strict=True):
+        assert (a.value, *a.interval) == pytest.approx((b.value, *b.interval), abs=1e-6), a.name  # features are float32
 
 
 def test_two_sample_test_is_half_for_equals_and_one_for_strangers():
@@ -163,6 +215,24 @@ def test_intervals_cover_the_mean_over_repetitions():
     covered = (np.abs(values - values.mean(0)) < 1.96 * errors).mean(0)
     assert (covered >= 0.8).all(), covered  # binomial(40, 0.95) below 32: 6e-4 for all six metrics
     assert (errors.mean(0) < 2.5 * values.std(0)).all()  # and they are not absurdly wide
+
+
+def test_intervals_of_memorisation_cover_the_mean_over_samples():
+    train = normal(200, 4, 0)
+    for scale, shift in ((1.0, 0.0), (0.7, 0.3)):
+        values, errors = [], []
+        for seed in range(200):
+            ours = nearest_training_neighbours(train, normal(60, 4, 2 * seed + 1, scale, shift))
+            theirs = nearest_training_neighbours(train, normal(60, 4, 2 * seed + 2))
+            copies = ours.memorised.double()
+            found = ((copies.mean().item(), _standard_error(copies)), _ratio(ours.distance, theirs.distance))
+            values.append([value for value, _ in found])
+            errors.append([error for _, error in found])
+        values, errors = np.array(values), np.array(errors)
+        covered = (np.abs(values - values.mean(0)) < 1.96 * errors).mean(0)
+        assert ((covered > 0.89) & (covered < 0.99)).all(), covered  # binomial(200, 0.95): false alarms below 1e-3
+        narrow = (np.abs(values - values.mean(0)) < 1.96 * errors / 2).mean(0)
+        assert (narrow < 0.89).all()  # the broken twin: half as wide
 
 
 def test_refusals():
@@ -232,6 +302,9 @@ def corrupt(digits, unseen, how):
     return x
 
 
+DISTANCES = ("frechet distance", "kernel distance", "two-sample AUC")
+
+
 def worse(metric):
     """Whether the interval lies wholly on the worse side of real data's interval."""
     (low, high), (real_low, real_high) = metric.interval, metric.real.interval
@@ -244,9 +317,9 @@ def worse(metric):
     ("how", "expected"),
     [
         ("nothing", set()),
-        ("noise", {"frechet distance", "two-sample AUC"}),
-        ("dropped modes", {"frechet distance", "recall", "coverage"}),
-        ("shrinking", {"frechet distance", "recall"}),
+        ("noise", {*DISTANCES, "precision", "coverage", "density", "distance ratio"}),
+        ("dropped modes", {*DISTANCES, "recall", "coverage"}),
+        ("shrinking", {*DISTANCES, "recall", "coverage"}),
         ("copying", {"memorised", "distance ratio"}),
     ],
 )

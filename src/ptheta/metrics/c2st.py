@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ptheta.metrics.features import learn
+from ptheta.metrics.features import in_order, learn
 from ptheta.noise import seeded
 
 __all__ = ["area_under_curve", "two_sample_test"]
@@ -36,8 +36,7 @@ def two_sample_test(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float
     if min(len(real), len(fake)) < 4:
         raise ValueError(f"a two-sample test needs at least 4 events of each, but has {len(real)} and {len(fake)}.")
     generator = torch.Generator().manual_seed(seed)
-    real = real[torch.randperm(len(real), generator=generator)].double()
-    fake = fake[torch.randperm(len(fake), generator=generator)].double()
+    real, fake = (in_order(x)[torch.randperm(len(x), generator=generator)] for x in (real, fake))
     halves = [(real[i::2], fake[i::2]) for i in (0, 1)]
     folds = [_judge(halves[i], halves[1 - i], seed) for i in (0, 1)]
     return sum(area for area, _ in folds) / 2, math.hypot(*(error for _, error in folds)) / math.sqrt(2)

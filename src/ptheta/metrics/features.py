@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, final
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ from ptheta.data.dataset import Dataset, Events
 from ptheta.noise import seeded
 from ptheta.spaces import Space, Symbols
 
-__all__ = ["Extractor", "features", "learn", "real_halves", "vectors"]
+__all__ = ["Extractor", "features", "in_order", "learn", "real_halves", "vectors"]
 
 FEATURES = 64
 _RAW = 100
@@ -118,6 +119,19 @@ def real_halves(data: Dataset, seed: int = 0) -> tuple[Events, Events]:
 def vectors(x: Tensor, space: Space) -> Tensor:
     """Embeds events and flattens them, float64 with shape (n, D): symbols one-hot, reals standardised."""
     return space.embed(x, torch.float64).reshape(len(x), -1)
+
+
+def in_order(x: Tensor) -> Tensor:
+    """Sorts rows by their first number, then their second, ...: random halves then do not depend on the order given.
+
+    Args:
+        x: Features with shape (n, d).
+
+    Returns:
+        The same rows, float64.
+    """
+    x = x.double()
+    return x[torch.from_numpy(np.lexsort(x.T.flip(0).cpu().numpy())).to(x.device)]
 
 
 def learn(net: nn.Module, x: Tensor, y: Tensor, *, steps: int, seed: int, decay: float = 1e-2) -> nn.Module:

@@ -16,6 +16,8 @@ References:
 import torch
 from torch import Tensor
 
+from ptheta.metrics.features import in_order
+
 __all__ = ["kernel_distance", "mmd"]
 
 
@@ -52,7 +54,7 @@ def mmd(real: Tensor, fake: Tensor, *, permutations: int = 200, seed: int = 0) -
     Returns:
         The discrepancy, and its p-value: the share of relabellings, this one included, that reach it.
     """
-    both = torch.cat([real, fake]).double()
+    both = torch.cat([in_order(real), in_order(fake)])
     n, total = len(real), len(real) + len(fake)
     squared = torch.cdist(both, both).square()
     kernel = torch.exp(-squared / (2 * squared[squared > 0].median())) if bool((squared > 0).any()) else squared + 1

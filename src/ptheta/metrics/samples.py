@@ -14,7 +14,8 @@ value of a perfect model at the same n. Small test splits are joined by the vali
 
 Intervals are 95 %: value ± 1.96 sd. Distances and manifolds take the sd over random halves of both sets, drawn
 without replacement, which for a mean is exactly the sd of the full set. The usual bootstrap would repeat events, and
-an event at distance zero of itself ruins nearest neighbours and inflates covariances.
+an event at distance zero of itself ruins nearest neighbours and inflates covariances. Random halves are halves of the
+events in sorted order, so no value and no interval depends on the order in which events come.
 """
 
 import math
@@ -29,7 +30,7 @@ from torch import Tensor
 from ptheta.data.dataset import Dataset, Events
 from ptheta.metrics.c2st import two_sample_test
 from ptheta.metrics.coverage import precision_recall_density_coverage
-from ptheta.metrics.features import Extractor, features, real_halves
+from ptheta.metrics.features import Extractor, features, in_order, real_halves
 from ptheta.metrics.frechet import frechet_distance_at_any_n
 from ptheta.metrics.memorisation import Neighbours, nearest_training_neighbours
 from ptheta.metrics.mmd import kernel_distance
@@ -226,10 +227,7 @@ class SampleEvaluator:
         yield self._result("two-sample AUC", *two_sample_test(real, fake, seed=self.seed))
         memorised = neighbours.memorised.double()
         yield self._result("memorised", memorised.mean().item(), _standard_error(memorised))
-        ours, theirs = neighbours.distance, self._control.distance
-        ratio = (ours.mean() / theirs.mean()).item() if theirs.mean() > 0 else math.nan
-        relative = math.hypot(*(_standard_error(d) / max(d.mean().item(), 1e-300) for d in (ours, theirs)))
-        yield self._result("distance ratio", ratio, ratio * relative)
+        yield self._result("distance ratio", *_ratio(neighbours.distance, self._control.distance))
 
     def _result(self, name: str, value: float, error: float) -> MetricResult:
         better, top, meaning = _MEANINGS[name]
@@ -278,11 +276,19 @@ def _distances(real: Tensor, fake: Tensor) -> dict[str, float]:
 def _spread(real: Tensor, fake: Tensor, seed: int) -> dict[str, float]:
     """The standard error of each distance, over random halves of both sets."""
     generator = torch.Generator().manual_seed(seed)
+    real, fake = in_order(real), in_order(fake)
     found: list[dict[str, float]] = []
     for _ in range(_HALVES):
         rows = [torch.randperm(len(x), generator=generator)[: len(x) // 2] for x in (real, fake)]
         found.append(_distances(real[rows[0]], fake[rows[1]]))
     return {name: torch.tensor([f[name] for f in found], dtype=torch.float64).std().item() for name in found[0]}
+
+
+def _ratio(ours: Tensor, theirs: Tensor) -> tuple[float, float]:
+    """The ratio of two means over independent events, and its standard error."""
+    ratio = (ours.mean() / theirs.mean()).item() if theirs.mean() > 0 else math.nan
+    relative = math.hypot(*(_standard_error(d) / max(d.mean().item(), 1e-300) for d in (ours, theirs)))
+    return ratio, ratio * relative
 
 
 def _standard_error(x: Tensor) -> float:
