@@ -13,6 +13,7 @@ from ptheta.recipes import (
     reproductions_density,
     reproductions_energy,
     reproductions_latent,
+    reproductions_pixels,
     reproductions_sequences,
 )
 from ptheta.recipes.row import Row
@@ -25,6 +26,7 @@ ROWS: dict[str, Row] = {
         reproductions_density.ROWS,
         reproductions_autoregressive.ROWS,
         reproductions_sequences.ROWS,
+        reproductions_pixels.ROWS,
         reproductions_energy.ROWS,
         reproductions_latent.ROWS,
         reproductions_adversarial.ROWS,
