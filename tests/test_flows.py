@@ -123,23 +123,23 @@ def test_fresh_flows_are_near_the_noise(kind):
     assert float((model.log_prob(x) - normal).detach().abs().max()) < 0.5
 
 
-@pytest.mark.parametrize(("name", "sees"), [("MAF of a number", "events"), ("autoregressive splines", "events")])
-def test_mass_in_the_tails_is_counted(name, sees):
-    """On a line the density integrates to one over [-60, 60], tails of the splines included."""
+@pytest.mark.parametrize("kind", ["affine", "spline"])
+def test_mass_in_the_tails_is_counted(kind):
+    line = Real((1,))
     with seeded(4):
-        model: Any = (
-            MAF(Real((1,)), transforms=2, hidden=(4,), sees=sees)
-            if name.startswith("MAF")
-            else SplineFlow(Real((1,)), kind="autoregressive", transforms=2, hidden=(4,), bound=2.0)
-        ).double()
+        model = (
+            MAF(line, hidden=(4,))
+            if kind == "affine"
+            else SplineFlow(line, kind="autoregressive", transforms=2, hidden=(4,), bound=2.0)
+        )
+        model.double()
         with torch.no_grad():
             for p in model.parameters():
                 p += 0.5 * torch.randn_like(p)
-    x = torch.linspace(-60, 60, 80_001, dtype=torch.float64)[:, None]
-    density = model.log_prob(x).detach().exp()
-    assert abs(float(density.sum() * 120 / 80_000) - 1) < 1e-4
-    if name != "MAF of a number":
-        assert float(density[x.abs()[:, 0] > 2].sum() * 120 / 80_000) > 0.02
+    x = torch.linspace(-15, 15, 150_001, dtype=torch.float64)[:, None]
+    mass = model.log_prob(x).detach().exp() * 30 / 150_000
+    assert abs(float(mass.sum()) - 1) < 1e-4
+    assert float(mass[x.abs()[:, 0] > 2].sum()) > 0.01
 
 
 # Who sees whom
@@ -258,7 +258,7 @@ def test_splines_agree_with_an_independent_implementation(bins, bound):
     for raw in (widths, heights):
         share = 1e-3 + (1 - 1e-3 * bins) * raw.softmax(1)
         knots.append(bound * (2 * torch.cat([torch.zeros(200, 1, 3), share.cumsum(1)], 1) - 1).movedim(1, -1))
-    inner = 1e-3 + torch.nn.functional.softplus(slopes + math.log(math.expm1(1 - 1e-3)))
+    inner = (torch.nn.functional.softplus(math.log(2) * slopes) / math.log(2)).clamp(min=1e-3)
     one = torch.ones(200, 1, 3, dtype=torch.float64)
     other = zuko.transforms.MonotonicRQSTransform(torch.zeros(bins), torch.zeros(bins), torch.zeros(bins - 1), bound)
     other.horizontal, other.vertical = knots

@@ -122,7 +122,7 @@ class Affine(Monotone):
 
     def inverse(self, z: Tensor, params: Tensor) -> Tensor:
         shift, log_scale = params.unbind(1)
-        return z * torch.exp(self.bound * torch.tanh(log_scale / self.bound)) + shift
+        return torch.addcmul(shift, z, torch.exp(self.bound * torch.tanh(log_scale / self.bound)))
 
 
 @final

@@ -26,7 +26,7 @@ References:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal, NamedTuple, final
 
 import torch
 import torch.nn.functional as F
@@ -41,17 +41,14 @@ from ptheta.spaces import Space
 __all__ = ["RationalQuadratic", "SplineFlow"]
 
 _LEAST_BIN, _LEAST_SLOPE = 1e-3, 1e-3  # of a bin as a share of the interval; of the spline at a knot
-_SLOPE_ONE = math.log(math.expm1(1 - _LEAST_SLOPE))  # softplus makes it a slope of 1
 
 
-@final
-@dataclass(frozen=True)
-class Pieces:
-    """The bin of each number, on the unit square: left end and width, bottom and height, slopes at both ends."""
+class Piece(NamedTuple):
+    """The bin a number falls into, on the unit square: left and bottom, width and height, slopes at both ends."""
 
     x0: Tensor
-    w: Tensor
     y0: Tensor
+    w: Tensor
     h: Tensor
     d0: Tensor
     d1: Tensor
@@ -75,47 +72,44 @@ class RationalQuadratic(Monotone):
         return 3 * self.bins - 1
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        u = ((x + self.bound) / (2 * self.bound)).clamp(0, 1)
-        p = self._bin(u, params, by_height=False)
+        inside = x.clamp(-self.bound, self.bound)
+        u = (inside / (2 * self.bound) + 0.5)[:, None]
+        p = self._piece(u, params, by_height=False)
         s, t = p.h / p.w, (u - p.x0) / p.w
         v = t * (1 - t)
         denominator = s + (p.d0 + p.d1 - 2 * s) * v
         y = p.y0 + p.h * (s * t * t + p.d0 * v) / denominator  # eq. 4
         slope = s * s * (p.d1 * t * t + 2 * s * v + p.d0 * (1 - t) ** 2) / (denominator * denominator)  # eq. 5
-        inside = x.abs() < self.bound
-        return self._back(y, x, inside), torch.where(inside, slope, 1).log()
+        return self._back(y, x - inside), slope.log().squeeze(1)
 
     def inverse(self, z: Tensor, params: Tensor) -> Tensor:
-        u = ((z + self.bound) / (2 * self.bound)).clamp(0, 1)
-        p = self._bin(u, params, by_height=True)
+        inside = z.clamp(-self.bound, self.bound)
+        u = (inside / (2 * self.bound) + 0.5)[:, None]
+        p = self._piece(u, params, by_height=True)
         s, y = p.h / p.w, u - p.y0
-        bend = y * (p.d0 + p.d1 - 2 * s)
-        a, b, c = p.h * (s - p.d0) + bend, p.h * p.d0 - bend, -s * y  # eq. 6 to 8
-        t = 2 * c / (-b - (b * b - 4 * a * c).clamp(min=0).sqrt())
-        return self._back(p.x0 + t * p.w, z, z.abs() < self.bound)
+        bend, rise, sy = y * (p.d0 + p.d1 - 2 * s), p.h * p.d0, s * y
+        a, b = p.h * s - rise + bend, rise - bend  # eq. 6 and 7; c = -s y, eq. 8
+        t = 2 * sy / (b + (b * b + 4 * a * sy).clamp(min=0).sqrt())
+        return self._back(p.x0 + t * p.w, z - inside)
 
-    def _back(self, y: Tensor, x: Tensor, inside: Tensor) -> Tensor:
-        return torch.where(inside, (2 * y - 1) * self.bound, x)
+    def _back(self, y: Tensor, beyond: Tensor) -> Tensor:
+        """From the unit interval to [-bound, bound]; what was beyond goes on from there with slope 1."""
+        return torch.add(beyond, y.squeeze(1) - 0.5, alpha=2 * self.bound)
 
-    def _bin(self, u: Tensor, params: Tensor, *, by_height: bool) -> Pieces:
-        """The bin that numbers u (B, *) in [0, 1] fall into, by its width or by its height."""
-        k, free = self.bins, 1 - _LEAST_BIN * self.bins
-        raw_w, raw_h, raw_d = params.split((k, k, k - 1), 1)
-        shares = raw_w.softmax(1), raw_h.softmax(1)  # (B, K, *)
-        sums = shares[0].cumsum(1), shares[1].cumsum(1)
-        edges = torch.arange(1, k, dtype=u.dtype, device=u.device).view(-1, *(1,) * (u.ndim - 1)) * _LEAST_BIN
-        edges = edges + free * sums[by_height][:, :-1]
-        index = (u[:, None] >= edges).sum(1, keepdim=True)  # (B, 1, *)
-        before = _LEAST_BIN * index.to(u.dtype)
-        sizes = [share.gather(1, index) for share in shares]
-        starts = [total.gather(1, index) - size for total, size in zip(sums, sizes, strict=True)]
-        w, h = [(_LEAST_BIN + free * size).squeeze(1) for size in sizes]
-        x0, y0 = [(before + free * start).squeeze(1) for start in starts]
-        around = torch.cat([(index - 1).clamp(min=0), index.clamp(max=k - 2)], 1)
-        slopes = _LEAST_SLOPE + F.softplus(raw_d.gather(1, around) + _SLOPE_ONE)  # (B, 2, *)
-        d0 = torch.where(index[:, 0] == 0, 1, slopes[:, 0])
-        d1 = torch.where(index[:, 0] == k - 1, 1, slopes[:, 1])
-        return Pieces(x0, w, y0, h, d0, d1)
+    def _piece(self, u: Tensor, params: Tensor, *, by_height: bool) -> Piece:
+        """What lies around numbers u (B, 1, *) in [0, 1], found by width or by height, with the shape of u."""
+        k, rest = self.bins, u.shape[2:]
+        shares = params[:, : 2 * k].unflatten(1, (2, k)).softmax(2)  # (B, 2, K, *), widths and heights
+        shares = torch.lerp(u.new_tensor(1 / k), shares, 1 - k * _LEAST_BIN)
+        ends = shares.cumsum(2)
+        index = (u >= ends[:, int(by_height), :-1]).sum(1, keepdim=True)  # (B, 1, *)
+        both = index[:, None].expand(-1, 2, 1, *rest)
+        sizes = shares.gather(2, both)
+        starts = ends.gather(2, both) - sizes
+        # A raw slope of zero is a slope of one: those of the first and last knot.
+        raw = F.pad(params[:, 2 * k :], (0, 0) * len(rest) + (1, 1)).gather(1, torch.cat([index, index + 1], 1))
+        slopes = F.softplus(raw, beta=math.log(2)).clamp(min=_LEAST_SLOPE)  # (B, 2, *)
+        return Piece(*starts.unbind(1), *sizes.unbind(1), *slopes.split(1, 1))
 
 
 @final

@@ -120,7 +120,7 @@ class MaskedMLP(nn.Module):
         self.hidden = nn.ModuleList(MaskedLinear(before, after, context=context) for before, after in pairwise(degrees))
         self.last = MaskedLinear(degrees[-1], asked, context=context)
         self.direct = MaskedLinear(seen, asked) if direct else None
-        self.ends = [torch.searchsorted(m[0], torch.arange(d), right=True).tolist() for m in degrees]  # of sorted units
+        self.blocks = [torch.bincount(m[0], minlength=d).tolist() for m in degrees[1:]]  # units of each degree
 
     def forward(self, x: Tensor, context: Tensor | None = None, mask: int = 0) -> Tensor:
         """Computes the outputs of all variables.
@@ -183,54 +183,60 @@ class Unrolled:
     def __init__(self, net: MaskedMLP, n: int, context: Tensor | None = None, mask: int = 0) -> None:
         self.net, self.i = net, 0
         layers = [*net.layers(), net.last]
-        self.known = [_Rows(layer.weight.shape[1], n, layer.weight) for layer in layers]
-        self.weights: list[Tensor] = [layer.weight for layer in net.layers()]
-        self.shifts = [layer.shift(n, context) for layer in net.layers()]
+        sizes = [[layers[0].weight.shape[1] // net.d] * net.d, *net.blocks]
+        self.known = [_Rows(blocks, n, layer.weight) for blocks, layer in zip(sizes, layers, strict=True)]
+        weights: list[Tensor] = [layer.weight for layer in net.layers()]
+        shifts = [layer.shift(n, context) for layer in net.layers()]
         last_weight = net.last.weight
         if mask:  # sort the hidden units; those of the first mask are
             orders = [layer.after[mask].argsort() for layer in net.layers()]
-            self.weights = [weight[order] for weight, order in zip(self.weights, orders, strict=True)]
-            self.shifts = [shift[order] for shift, order in zip(self.shifts, orders, strict=True)]
-            self.weights[1:] = [w[:, order] for w, order in zip(self.weights[1:], orders[:-1], strict=True)]
+            weights = [weight[order] for weight, order in zip(weights, orders, strict=True)]
+            shifts = [shift[order] for shift, order in zip(shifts, orders, strict=True)]
+            weights[1:] = [w[:, order] for w, order in zip(weights[1:], orders[:-1], strict=True)]
             last_weight = last_weight[:, orders[-1]]
-        self.last_weight = last_weight.view(net.outputs, net.d, -1)
-        self.last_shift = net.last.shift(n, context).view(net.outputs, net.d, n)
+        # Everything is cut once into what each variable adds: a view costs as much as a small product.
+        self.weights = [weight.split(blocks) for weight, blocks in zip(weights, sizes[1:], strict=True)]
+        self.shifts = [shift.split(blocks) for shift, blocks in zip(shifts, sizes[1:], strict=True)]
+        self.last_weight = last_weight.view(net.outputs, net.d, -1).unbind(1)
+        last_shift = net.last.shift(n, context).view(net.outputs, net.d, n)
         if net.direct is not None:
-            self.direct_weight = net.direct.weight.view(net.outputs, net.d, -1)
-            self.last_shift = self.last_shift + net.direct.bias.view(net.outputs, net.d, 1)
+            self.direct_weight = net.direct.weight.view(net.outputs, net.d, -1).unbind(1)
+            last_shift = last_shift + net.direct.bias.view(net.outputs, net.d, 1)
+        self.last_shift = last_shift.unbind(1)
 
     def ask(self) -> Tensor:
         """The numbers of the next variable, given those told so far, with shape (outputs, n)."""
-        for k, (weight, shift) in enumerate(zip(self.weights, self.shifts, strict=True)):
-            rows = slice(self.known[k + 1].count, self.net.ends[k + 1][self.i])  # the units of the next degree
-            if rows.start < rows.stop:
-                seen = self.known[k].rows
-                block = torch.addmm(shift[rows], weight[rows, : len(seen)], seen)
-                self.known[k + 1].append(self.net.activation(block))
-        seen = self.known[-1].rows
-        out = torch.addmm(self.last_shift[:, self.i], self.last_weight[:, self.i, : len(seen)], seen)
+        i, seen = self.i, self.known[0]
+        for weight, shift, units in zip(self.weights, self.shifts, self.known[1:], strict=True):
+            if units.sizes[i]:  # those of the next degree
+                block = torch.addmm(shift[i], weight[i].narrow(1, 0, seen.count), seen.rows)
+                units.append(i, self.net.activation(block))
+            seen = units
+        out = torch.addmm(self.last_shift[i], self.last_weight[i].narrow(1, 0, seen.count), seen.rows)
         if self.net.direct is not None:
-            seen = self.known[0].rows
-            out = torch.addmm(out, self.direct_weight[:, self.i, : len(seen)], seen)
+            seen = self.known[0]
+            out = torch.addmm(out, self.direct_weight[i].narrow(1, 0, seen.count), seen.rows)
         return out
 
     def tell(self, features: Tensor) -> None:
         """Says what the variable just asked about is: its input numbers, with shape (features, n)."""
-        self.known[0].append(features)
+        self.known[0].append(self.i, features)
         self.i += 1
 
 
 class _Rows:
     """Rows that come in blocks: written into one buffer where no gradient is kept, joined afresh where it is."""
 
-    def __init__(self, most: int, n: int, like: Tensor) -> None:
-        self.buffer = like.new_empty(0 if torch.is_grad_enabled() else most, n)
-        self.rows, self.count = self.buffer[:0], 0
+    def __init__(self, sizes: list[int], n: int, like: Tensor) -> None:
+        self.sizes, self.count, self.keeps_graph = sizes, 0, torch.is_grad_enabled()
+        self.buffer = like.new_empty(0 if self.keeps_graph else sum(sizes), n)
+        self.blocks = () if self.keeps_graph else self.buffer.split(sizes)
+        self.rows = self.buffer[:0]
 
-    def append(self, block: Tensor) -> None:
-        start, self.count = self.count, self.count + len(block)
-        if torch.is_grad_enabled():
+    def append(self, i: int, block: Tensor) -> None:
+        self.count += self.sizes[i]
+        if self.keeps_graph:
             self.rows = torch.cat([self.rows, block])
         else:
-            self.buffer[start : self.count] = block
-            self.rows = self.buffer[: self.count]
+            self.blocks[i].copy_(block)
+            self.rows = self.buffer.narrow(0, 0, self.count)
