@@ -28,7 +28,7 @@ from ptheta.distributions.fdivergences import (
 from ptheta.model import Objective
 from ptheta.nn.dcgan import DCGANDiscriminator, DCGANGenerator
 from ptheta.nn.mlp import MLP
-from ptheta.noise import Noise
+from ptheta.noise import Noise, seeded
 from ptheta.optimizers import Adam
 from ptheta.recipes.adversarial import dcgan, f_gan, gan
 from ptheta.spaces import Binary, Classes, Levels, Real, Symbols
@@ -573,3 +573,12 @@ def test_dcgan_refuses_vectors():
 def test_costs_have_names(cost: str):
     words = "".join(word.capitalize() for word in cost.split("-"))
     assert repr(gan(IMAGES, cost=cost).model.cost) == f"{words}()"
+
+
+def test_weights_start_with_the_standard_deviation_of_the_paper():
+    with seeded(0):
+        networks = DCGANGenerator(32, (3, 16, 16), width=32), DCGANDiscriminator((3, 16, 16), width=32)
+    for network in networks:
+        layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+        spread = torch.cat([layer.weight.detach().flatten() for layer in layers]).std()
+        assert float(spread) == pytest.approx(0.02, rel=0.05)

@@ -1,5 +1,6 @@
 """Heads are normalised, their samples agree with their probabilities, and their means are means."""
 
+import itertools
 import math
 
 import pytest
@@ -62,6 +63,15 @@ def test_densities_integrate_to_one():
     assert (torch.trapezoid(density, grid, dim=1) - 1).abs().max() < 1e-10
 
 
+def test_densities_whose_scale_is_forgotten_do_not():
+    params = parameters(GAUSSIANS, scale=1.0)
+    grid = torch.linspace(-60, 60, 60_001, dtype=torch.float64)
+    logits, mean, log_scale = params.chunk(3, -1)
+    z = (grid[:, None, None] - mean) / log_scale.exp()
+    twin = (logits.log_softmax(-1) - z**2 / 2 - math.log(2 * math.pi) / 2).logsumexp(-1).exp()
+    assert ((torch.trapezoid(twin, grid, dim=0) - 1).abs() > 1e-2).all()
+
+
 def test_the_gaussian_mixture_agrees_with_torch():
     params = parameters(GAUSSIANS)
     logits, mean, log_scale = params.chunk(3, -1)
@@ -87,16 +97,40 @@ def test_the_logistic_mixture_is_a_difference_of_distribution_functions():
 # --- numbers far out ---
 
 
+EXTREME = [(head, torch.arange(n)) for head, n in DISCRETE] + [(GAUSSIANS, torch.tensor([-1e3, -1.0, 0.0, 1.0, 1e3]))]
+
+
+def stays_finite(head, cells, dtype, log_prob) -> bool:
+    """Whether scores and gradients are finite where a network's outputs are very large, of one sign or of both."""
+    for fill, signs in itertools.product((-60.0, 60.0), (1, 2)):
+        params = torch.full((len(cells), head.width), fill, dtype=dtype)
+        params[:, ::signs] *= -1
+        params.requires_grad_()
+        score = log_prob(params, cells)
+        (gradient,) = torch.autograd.grad(score.sum(), params)
+        if not bool(torch.isfinite(score).all() and torch.isfinite(gradient).all()):
+            return False
+    return True
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_extreme_parameters_keep_scores_and_gradients_finite(dtype):
-    for head, n in DISCRETE[2:]:
-        for fill in (-60.0, 60.0):
-            params = torch.full((n, head.width), fill, dtype=dtype)
-            params[:, ::2] *= -1
-            params.requires_grad_()
-            score = head.log_prob(params, torch.arange(n))
-            (gradient,) = torch.autograd.grad(score.sum(), params)
-            assert torch.isfinite(score).all() and torch.isfinite(gradient).all(), head
+@pytest.mark.parametrize(("head", "cells"), EXTREME, ids=lambda v: str(v) if not isinstance(v, torch.Tensor) else "")
+def test_extreme_parameters_keep_scores_and_gradients_finite(head, cells, dtype):
+    assert stays_finite(head, cells, dtype, head.log_prob)
+
+
+def test_logarithms_of_rounded_probabilities_do_not():
+    twin = lambda params, cell: params.softmax(-1).gather(-1, cell[:, None]).squeeze(-1).log()  # noqa: E731
+    assert not stays_finite(CategoricalHead(17), torch.arange(17), torch.float32, lambda p, c: twin(p * 2, c))
+    logistic = LogisticMixtureHead(256, 1)
+
+    def difference(params, cell):
+        _, mean, log_scale = params.chunk(3, -1)
+        upper, lower = ((cell[:, None] + side) * 2 / 255 - 1 for side in (0.5, -0.5))
+        scale = log_scale.clamp(min=-7).exp()
+        return (torch.sigmoid((upper - mean) / scale) - torch.sigmoid((lower - mean) / scale)).log().squeeze(-1)
+
+    assert not stays_finite(logistic, torch.arange(256), torch.float32, difference)
 
 
 def test_a_far_mean_costs_no_digits():
@@ -166,6 +200,18 @@ def test_samples_of_reals_agree_with_the_density():
     assert stats.kstest(samples * 1.1, cdf).pvalue < ALARM  # the broken twin
 
 
+@pytest.mark.parametrize(("head", "n"), [case for case in DISCRETE if case[0].uniforms == 1], ids=lambda v: str(v))
+def test_evenly_spaced_uniforms_give_each_value_its_share(head, n):
+    """No chance in it: of m evenly spaced uniforms, each value gets its probability times m, to within two."""
+    params, m = parameters(head, 1, 0.8), 10_000
+    u = ((torch.arange(m, dtype=torch.float64) + 0.5) / m)[:, None]
+    counts = torch.bincount(head.sample(params.expand(m, -1), u).long(), minlength=max(n, 2))[:n]
+    assert (counts - m * table(head, n, params)[0]).abs().max() < 2
+    if n > 1:
+        wrong = torch.bincount(head.sample(params.expand(m, -1), u**1.01).long(), minlength=n)  # the broken twin
+        assert (wrong - m * table(head, n, params)[0]).abs().max() > 2
+
+
 @CASES
 def test_the_mean_is_the_mean_of_the_table(head, n):
     params = parameters(head)
@@ -204,3 +250,17 @@ def test_the_width_is_what_a_cell_takes(head):
     u = Noise(0).uniform((7, head.uniforms), "u", like=params)
     cell = head.sample(params, u)
     assert cell.shape == head.mean(params).shape == head.log_prob(params, cell).shape == (7,)
+
+
+@pytest.mark.parametrize("head", [GaussianMixtureHead(1, min_log_scale=-2), LogisticMixtureHead(17, 1, -2.0)], ids=str)
+def test_scales_have_a_floor(head):
+    below, at, above = (torch.tensor([[0.3, 0.1, log_scale]]).double() for log_scale in (-9.0, -2.0, -1.0))
+    cell, u = torch.tensor([1]), torch.tensor([[0.5, 0.9]]).double()
+    assert torch.equal(head.log_prob(below, cell), head.log_prob(at, cell))
+    assert torch.equal(head.sample(below, u), head.sample(at, u))
+    assert not torch.equal(head.log_prob(above, cell), head.log_prob(at, cell))
+
+
+def test_the_space_chooses_the_head_of_the_table():
+    assert default_head(Levels((2,), 32)) == CategoricalHead(32)
+    assert default_head(Levels((2,), 33), 5) == LogisticMixtureHead(33, 5)

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.neighbors import KernelDensity
 from torch import Tensor
@@ -24,9 +25,10 @@ from ptheta.distributions import (
     ProductMixture,
     TrainedDequantized,
     Uniform,
+    closed_form,
     dequantized_space,
 )
-from ptheta.distributions.mixtures import Mixture
+from ptheta.distributions.mixtures import Mixture, _nearest_centre
 from ptheta.noise import Noise
 from ptheta.recipes import find_recipe
 from ptheta.spaces import Binary, Classes, Levels, Real, Space, Symbols
@@ -356,3 +358,93 @@ def test_eight_gaussians_on_red_wine():
         model = GaussianMixture(space, components=8, restarts=1).fit(x)
         found.append(float(model.log_prob(data.test.x).mean()) + space.log_volume)
     assert sum(found) / 10 == pytest.approx(-10.32, abs=0.15)  # of standardised data
+
+
+# Sharper laws, one for each fault that the others let through
+
+
+def test_the_start_that_validates_best_need_not_be_the_one_that_trained_best():
+    model = ProductMixture(Binary((12,)), components=6, restarts=4)
+    cells, valid = templates(40), templates(400, seed=1)
+    apart = 0
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        starts = [model._climb(cells, generator) for _ in range(model.restarts)]
+        held = [float(model._log_prob(valid, weight, parts).mean()) for weight, parts, _ in starts]
+        _, _, trace = model._best_start(cells, valid, torch.Generator().manual_seed(seed))
+        best = max(range(4), key=held.__getitem__)
+        assert trace == starts[best][2]
+        apart += best != max(range(4), key=lambda k: starts[k][2][-1])
+    assert apart > 0, "the two choices never differed, so nothing was tested"
+
+
+def test_each_centre_is_sought_far_from_all_others():
+    clusters = torch.tensor([[0.0, 0], [10, 0], [0, 10], [10, 10]]).double().repeat_interleave(25, 0)
+    points = clusters + 1e-3 * Noise(0).normal((100, 2), "points").double()
+    for seed in range(20):
+        nearest = _nearest_centre(points, 4, torch.Generator().manual_seed(seed)).argmax(1)
+        assert len(nearest.view(4, 25).unique(dim=1).T.unique()) == 4
+
+
+def prior_by_hand(model: GaussianMixture, cells: Tensor) -> float:
+    """-a/2 sum_m (log |cov_m| + tr cov_m^-1 S0), S0 = diag(variances) / M^(2/D)."""
+    broad = cells.var(0, correction=0).diag() / model.components ** (2 / cells.shape[1])
+    factor = model.factor[0] if model.covariance == "full" else model.factor[0].diag_embed()
+    covariance = factor @ factor.mT
+    trace = (torch.linalg.inv(covariance) @ broad).diagonal(dim1=1, dim2=2).sum()
+    return -0.5 * model.smoothing * float(torch.logdet(covariance).sum() + trace)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_the_objective_is_the_likelihood_times_the_prior(covariance, dimensions):
+    x = blobs(150)[:, :dimensions]
+    space = Real.standardising(x)
+    model = GaussianMixture(space, components=3, covariance=covariance, smoothing=7.0, tolerance=1e-7, iterations=2000)
+    model.fit(x)
+    likelihood = float((model.log_prob(x) + space.log_volume).sum())
+    by_hand = (likelihood + prior_by_hand(model, space.cells(x))) / len(x)
+    assert model.trace[0, -1].item() == pytest.approx(by_hand, abs=1e-9)
+    assert model.trace.diff(dim=1).min() > -1e-12
+
+
+def test_much_smoothing_leaves_the_broad_covariance():
+    x = blobs(200)
+    space = Real.standardising(x)
+    model = GaussianMixture(space, components=4, smoothing=1e9, restarts=1, iterations=3).fit(x)
+    torch.testing.assert_close(model.factor[0, 0] @ model.factor[0, 0].T, torch.eye(2).double() / 4, atol=1e-5, rtol=0)
+
+
+def test_a_class_chooses_its_bandwidth_on_its_own_validation_events():
+    narrow, wide = (scale * Noise(0).normal((120, 2), "x").double() for scale in (0.1, 3.0))
+    x, y = torch.cat([narrow, wide]), torch.arange(2).repeat_interleave(120)
+    train, valid = Events(x[::2].float(), y[::2]), Events(x[1::2].float(), y[1::2])
+    both = Dataset("two", Real((2,)), train, valid, valid, Classes(2))
+    width = KDE(Real((2,)), context_space=Classes(2), choose="validation").fit(both).width
+    for c in (0, 1):
+        part, held = Events(train.x[train.context == c]), Events(valid.x[valid.context == c])
+        alone = KDE(Real((2,)), choose="validation").fit(Dataset("one", Real((2,)), part, held, held))
+        assert float(width[c]) == pytest.approx(float(alone.width))
+
+
+def test_samples_of_a_dequantised_density_follow_the_masses_of_its_cells():
+    """Chi-square, false alarms once in a thousand seeds."""
+    space, n = Levels((1,), 6), 20_000
+    x = torch.tensor([0, 1, 2, 2, 3, 3, 3, 4]).byte()[:, None]
+    model = Dequantized(Gaussian(dequantized_space(space)), space).fit(x)
+    ends = torch.arange(7).double()
+    cells = model.model.space.cells(ends[:, None])[:, 0]
+    below = torch.special.ndtr((cells - model.model.mean[0, 0]) / model.model.factor[0, 0, 0])
+    below[0], below[-1] = 0, 1  # what falls outside moves to the ends
+    counts = torch.bincount(model.sample(n, noise=Noise(0))[:, 0].long(), minlength=6)
+    assert stats.chisquare(counts.numpy(), (n * below.diff()).numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("make", [Independent, Gaussian, KDE, Uniform], ids=lambda c: c.__name__)
+def test_samples_do_not_depend_on_the_chunks_they_are_drawn_in(make, monkeypatch):
+    space = Real((3,)) if make in (Gaussian, KDE) else Levels((3,), 5)
+    x = Noise(1).normal((30, 3), "x") if isinstance(space, Real) else (5 * Noise(1).uniform((30, 3), "x")).byte()
+    model = make(space).fit(x)
+    whole = model.sample(11, noise=Noise(0))
+    monkeypatch.setattr(closed_form, "CELLS", 12)
+    assert torch.equal(model.sample(11, noise=Noise(0)), whole)

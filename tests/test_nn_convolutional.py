@@ -55,3 +55,8 @@ def test_dense_network_takes_contexts_and_scalars() -> None:
     net = MLP(1, 3, hidden=(), context=2)
     assert net(torch.zeros(4), torch.zeros(4, 2)).shape == (4, 3)
     assert [type(layer).__name__ for layer in net.layers] == ["Linear"]
+
+
+def test_widths_double_up_to_four_times():
+    net = ConvEncoder((1, 70, 70), 3, width=2, hidden=4)
+    assert [layer.out_channels for layer in (net.first, *net.down)] == [2, 4, 8, 8, 8]

@@ -283,6 +283,38 @@ def test_the_g_test_raises_few_false_alarms_and_sees_dependence():
     assert max(linked) < 1e-6
 
 
+def test_the_g_test_agrees_with_scipy_for_three_values():
+    x = coins(300, 3, 3)
+    x[:, 2] = (3 * Noise(7).uniform((300,), "alone")).long()
+    table = FullTable(Symbols((3,), 3), smoothing=0).fit(x)
+    for a, b in ((0, 2), (0, 1)):
+        counts = torch.zeros(3, 3).index_put((x[:, a], x[:, b]), torch.ones(300), accumulate=True)
+        oracle = stats.chi2_contingency(counts.numpy(), correction=False, lambda_="log-likelihood")
+        assert table.independence_p_value(a, b) == pytest.approx(oracle.pvalue, rel=1e-9)
+    strata = [x[x[:, 2] == k] for k in range(3)]  # given x2: the statistics and the degrees of freedom add up
+    counts = [torch.zeros(3, 3).index_put((s[:, 0], s[:, 1]), torch.ones(len(s)), accumulate=True) for s in strata]
+    found = [stats.chi2_contingency(c.numpy(), correction=False, lambda_="log-likelihood") for c in counts]
+    together = stats.chi2.sf(sum(f.statistic for f in found), sum(f.dof for f in found))
+    assert table.independence_p_value(0, 1, given=[2]) == pytest.approx(together, rel=1e-9)
+
+
+def test_states_never_seen_say_nothing():
+    model = Markov(Symbols((2,), 3), smoothing=0).fit(torch.tensor([[0, 1], [0, 2], [1, 1]]))
+    assert model.log_p[0, 1].exp()[2].tolist() == pytest.approx([1 / 3] * 3)
+    assert model.log_p[0, 1].exp()[1].tolist() == [0, 1, 0]
+
+
+def test_the_tree_of_several_classes_counts_each_as_often_as_it_comes():
+    u = Noise(3).uniform((1000, 5), "tree")
+    x = (u[:, :3] < 0.5).long()
+    common = torch.arange(1000) < 900
+    x[:, 1] = torch.where(common & (u[:, 3] < 0.8), x[:, 0], x[:, 1])  # in the common class 1 goes with 0 and 2 with 1
+    x[:, 2] = torch.where(common & (u[:, 4] < 0.6), x[:, 1], x[:, 2])
+    x[:, 2] = torch.where(common, x[:, 2], x[:, 0])  # in the rare one 2 is 0, and 1 goes alone
+    model = ChowLiu(Binary((3,)), context_space=Classes(2)).fit(Events(x.byte(), (~common).long()))
+    assert model.parents[:, 0].tolist() == [-1, 0, 1]
+
+
 # Refusals
 
 

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import math
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -29,6 +31,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="seed only faults whose file or sentence holds this word")
     parser.add_argument("--wide", action="store_true", help="try survivors on every test that reaches their file")
+    parser.add_argument(
+        "--most", type=float, default=math.inf, help="the most seconds of tests per fault, fastest first"
+    )
     parser.add_argument("--out", type=Path, help="write the verdicts to this file as JSON")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many faults at a time")
     options = parser.parse_args()
@@ -42,7 +47,7 @@ def main() -> int:
         verdicts = []
         with Progress(console=console, auto_refresh=False) as progress:  # no thread of its own: processes are forked
             bar = progress.add_task("faults", total=len(chosen))
-            for verdict in _verdicts(base, chosen, reached, options.jobs, options.wide):
+            for verdict in _verdicts(base, chosen, reached, options.jobs, wide=options.wide, most=options.most):
                 verdicts.append(verdict)
                 if verdict.killed_by is None:
                     progress.print(f"survived: {verdict.file}: {verdict.fault.breaks} ({verdict.tests} tests)")
@@ -60,14 +65,14 @@ def main() -> int:
 
 
 def _verdicts(
-    base: Path, chosen: list[tuple[str, Fault]], reached: Reached, jobs: int, wide: bool
+    base: Path, chosen: list[tuple[str, Fault]], reached: Reached, jobs: int, **search: Any
 ) -> Iterator[Verdict]:
     """A process per fault, as many at a time as asked for."""
     context, waiting, running = get_context("fork"), chosen[::-1], {}
     while waiting or running:
         while waiting and len(running) < jobs:
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_send_verdict, args=(sender, base, *waiting.pop(), reached, wide))
+            process = context.Process(target=_send_verdict, args=(sender, base, *waiting.pop(), reached, search))
             process.start()
             sender.close()
             running[receiver] = process
@@ -76,8 +81,10 @@ def _verdicts(
             running.pop(receiver).join()
 
 
-def _send_verdict(sender: Connection, base: Path, file: str, fault: Fault, reached: Reached, wide: bool) -> None:
-    sender.send(try_fault(base, PACKAGE, file, fault, reached, wide=wide))
+def _send_verdict(
+    sender: Connection, base: Path, file: str, fault: Fault, reached: Reached, search: dict[str, Any]
+) -> None:
+    sender.send(try_fault(base, PACKAGE, file, fault, reached, **search))
 
 
 def _table(verdicts: list[Verdict]) -> Table:

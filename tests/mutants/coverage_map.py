@@ -34,7 +34,8 @@ def reached_lines(root: Path, cache: Path, package: str) -> Reached:
         package: The name of the package.
 
     Returns:
-        For each test its seconds, those that its file takes to import, and its lines by file, relative to the package.
+        For each test its processor seconds, those that its file takes to import, and its lines by file, relative to the
+        package.
     """
     known = json.loads(cache.read_text()) if cache.is_file() else {}
     keys = _keys(root)
@@ -103,7 +104,7 @@ class Tracer:
         self.coverage = coverage.Coverage(data_file=None, include=[f"{package}/*"], config_file=False)
         self.coverage.start()
         self.context = ""
-        self.seconds: dict[str, float] = defaultdict(float)
+        self.seconds: dict[str, float] = {}
         self.failed: set[str] = set()
         self.imports: dict[str, float] = defaultdict(float)
         self.shared: dict[str, set[str]] = defaultdict(set)
@@ -124,7 +125,9 @@ class Tracer:
         for definitions in item._fixtureinfo.name2fixturedefs.values():
             self.shared[item.nodeid] |= {_name(d) for d in definitions if d.scope != "function"}
         self._switch(item.nodeid)
+        started = time.process_time()
         yield
+        self.seconds[item.nodeid] = time.process_time() - started
         self._switch("")
 
     @pytest.hookimpl(hookwrapper=True)
@@ -136,7 +139,6 @@ class Tracer:
         self._switch(before)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seconds[report.nodeid] += report.duration
         if not report.passed:
             self.failed.add(report.nodeid)
 

@@ -9,12 +9,14 @@ are in and all that reach the fault's file, since a result that tests keep betwe
 import compileall
 import gc
 import importlib
+import math
 import os
 import shutil
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -126,10 +128,25 @@ def covering(reached: Reached, package: Path, file: str, fault: Fault) -> tuple[
     return direct, [test for test in rest if test not in set(direct)]
 
 
-def try_fault(base: Path, package: str, file: str, fault: Fault, reached: Reached, *, wide: bool = False) -> Verdict:
-    """Seeds a fault in a copy of ``base`` and runs the tests that reach its line on it; in a wide search, more."""
+def try_fault(
+    base: Path, package: str, file: str, fault: Fault, reached: Reached, *, wide: bool = False, most: float = math.inf
+) -> Verdict:
+    """Seeds a fault in a copy of a checkout and runs tests on it.
+
+    Args:
+        base: The checkout.
+        package: The name of the package.
+        file: The file of the fault, relative to the package.
+        fault: What to seed.
+        reached: What ``reached_lines`` found.
+        wide: Whether to go on with tests that do not reach the line.
+        most: The most seconds of tests; the slowest are left out.
+
+    Returns:
+        What became of it.
+    """
     started = time.perf_counter()
-    direct, rest = covering(reached, base / "src" / package, file, fault)
+    direct, rest = (_fastest(tests, reached, most) for tests in covering(reached, base / "src" / package, file, fault))
     killed_by = None
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve() / "checkout"
@@ -142,6 +159,11 @@ def try_fault(base: Path, package: str, file: str, fault: Fault, reached: Reache
                 if stage and killed_by is None:
                     killed_by = _run(root, stage)
     return Verdict(file, fault, killed_by, len(direct), time.perf_counter() - started)
+
+
+def _fastest(tests: list[str], reached: Reached, most: float) -> list[str]:
+    totals = accumulate(reached[test]["seconds"] for test in tests)
+    return [test for test, total in zip(tests, totals, strict=True) if total <= most]
 
 
 def _run(root: Path, tests: list[str]) -> str | None:
@@ -183,8 +205,10 @@ def _child(root: Path, tests: list[str], sender: Connection) -> None:
     code = pytest.main([*options, *files], plugins=[chooser])
     if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         sender.send(None)
-    elif chooser.failed or code in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
-        sender.send(chooser.failed or "the tests could not be imported")
+    elif chooser.failed:
+        sender.send(chooser.failed)
+    elif code == pytest.ExitCode.USAGE_ERROR:  # conftest itself
+        sender.send("the tests could not be imported")
     else:
         raise RuntimeError(f"pytest ended with {code}.")
 
@@ -199,6 +223,10 @@ class Chooser:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items[:] = sorted((i for i in items if i.nodeid in self.place), key=lambda i: self.place[i.nodeid])
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and self.failed is None:
+            self.failed = f"{report.nodeid} (its import)"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and self.failed is None:

@@ -124,7 +124,8 @@ class Mixture(ClosedForm):
             fits.append(self._best_start(train.x[rows], held, torch.Generator().manual_seed(seed + c)))
         longest = max(len(trace) for _, _, trace in fits)
         self.log_weight = torch.stack([log_weight for log_weight, _, _ in fits])
-        self.trace = torch.tensor([trace + trace[-1:] * (longest - len(trace)) for _, _, trace in fits]).double()
+        traces = [trace + trace[-1:] * (longest - len(trace)) for _, _, trace in fits]
+        self.trace = torch.tensor(traces, dtype=torch.float64)
         self.assign([parameters for _, parameters, _ in fits])
 
     def _best_start(
