@@ -27,6 +27,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import TypeVar, final
 
 import torch
@@ -55,18 +56,19 @@ def joined(url: str = "env://", rank: int = -1, size: int = -1) -> Iterator["Pro
     Yields:
         The processes.
     """
+    # Torch's optimisers import these functions, whose defaults keep the process group there is at that moment. Were it
+    # this one, its threads would live on until they meet an interpreter that is gone, and abort the process.
+    import_module("torch.distributed.nn.functional")
     nccl = torch.cuda.is_available() and dist.is_nccl_available()
     backend = "cpu:gloo,cuda:nccl" if nccl else "gloo"
     dist.init_process_group(backend, init_method=url, rank=rank, world_size=size, timeout=PATIENCE)
     processes = Processes()
     try:
         yield processes
-        # A worker thread that drops the last tensor of a message after Python has gone aborts the process: free them
-        # here, and let no process leave before all have.
-        gc.collect()
-        processes.any(False)
+        processes.any(False)  # none leaves before all have come
     finally:
-        dist.destroy_process_group()
+        gc.collect()  # what fell into a cycle may hold the group
+        dist.destroy_process_group()  # joins its threads, now that nothing else holds it
 
 
 @final
@@ -102,7 +104,10 @@ class Processes:
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if name == "auto":
             name = "cuda" if gpus else "cpu"
-        device = torch.device(name)
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise ValueError(f"device should be cpu, cuda or auto, but it is {name!r}.") from error
         if device.type != "cuda":
             return device
         if not gpus:
@@ -232,5 +237,8 @@ class Processes:
 def _call(collective: Callable[..., object], *message: object) -> None:
     try:
         collective(*message)
+        return
     except RuntimeError as error:
-        raise ConnectionError("another process of this run has stopped; what it said tells why.") from error
+        reason = str(error).splitlines()[0]
+    # Raised out here, or its context would hold the frames of the call, and those the process group.
+    raise ConnectionError(f"another process of this run has stopped; what it said tells why ({reason}).")
