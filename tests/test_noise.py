@@ -1,5 +1,6 @@
 """Noise depends on (seed, path, key, row) and on nothing else, and is uniform or normal."""
 
+import itertools
 import math
 
 import numpy as np
@@ -59,6 +60,34 @@ def test_seed_path_and_key_each_name_a_stream_of_their_own():
     assert torch.equal(Noise(0).at("a", 1).uniform((4,), "a"), Noise(0).at("a").at(1).uniform((4,), "a"))
 
 
+PARTS = ("a", "b", "ab", "", ",", "a, 1", "('a', 1)", "'", 0, 1, -1, 10, "0", "1")
+
+
+def distinct_streams(first_draw) -> bool:
+    """Whether every seed, path and key, however alike, opens a stream of its own."""
+    paths = [(), *((p,) for p in PARTS), *itertools.product(PARTS[:8], repeat=2)]
+    names = [(seed, path, key) for seed in (0, 1, -1, 10) for path in paths for key in PARTS]
+    return len({first_draw(*entry) for entry in names}) == len(names)
+
+
+def test_no_two_names_share_a_stream():
+    def draw(seed, path, key):
+        return float(Noise(seed).at(*path).uniform((1,), key, like=torch.zeros(0, dtype=torch.float64)))
+
+    def glued(seed, path, key):  # the broken twin joins the parts of a name without marks between them
+        return f"{seed}{''.join(map(str, path))}{key}"
+
+    assert distinct_streams(draw)
+    assert not distinct_streams(glued)
+
+
+def test_whole_numbers_of_any_kind_name_the_same_stream():
+    want = Noise(3).at("step", 5).uniform((2,), 7)
+    for number in (np.int64, np.int32, np.uint8):
+        assert torch.equal(Noise(number(3)).at("step", number(5)).uniform((2,), number(7)), want)
+    assert torch.equal(Noise(3).at("step", torch.tensor(5)).uniform((2,), 7), want)
+
+
 def test_the_order_of_calls_and_the_global_generators_do_not_matter():
     noise = Noise(5)
     before = torch.random.get_rng_state()
@@ -115,10 +144,36 @@ def test_draws_have_their_distribution(seed):
     assert abs(correlation) < stats.norm.isf(ALARM / 2) / math.sqrt(99 * 200)
 
 
-def test_streams_of_neighbouring_steps_are_uncorrelated():
-    draws = np.stack([Noise(0).at("step", k).uniform((500,), "u").numpy() for k in range(40)])
-    correlations = np.corrcoef(draws)[np.triu_indices(40, 1)] * math.sqrt(500)
-    assert abs(correlations).max() < stats.norm.isf(ALARM / 2 / len(correlations))
+STREAMS = {
+    "steps": lambda k: Noise(0).at("step", k),
+    "seeds": Noise,
+    "rows": lambda k: Noise(0).rows(k),
+    "names": lambda k: Noise(0).at("x" * k),
+}
+
+
+def independent(streams) -> bool:
+    """Whether no two streams are correlated, at any of a few lags: the largest of all is no larger than chance."""
+    draws = np.stack([stream.uniform((1, 500), "u").numpy()[0] for stream in streams]) - 0.5
+    found = [np.corrcoef(draws, np.roll(draws, lag, 1))[: len(draws), len(draws) :] for lag in (0, 1, 2)]
+    pairs = np.concatenate([found[0][np.triu_indices(len(draws), 1)], *(lagged.ravel() for lagged in found[1:])])
+    return abs(pairs).max() * math.sqrt(500) < stats.norm.isf(ALARM / 2 / len(pairs))
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_streams_with_neighbouring_names_are_independent(kind):
+    assert independent([STREAMS[kind](k) for k in range(40)])
+
+
+def test_streams_that_overlap_are_seen():
+    class Late:
+        def __init__(self, k):
+            self.k = k
+
+        def uniform(self, shape, key):  # the broken twin starts each stream one number later
+            return Noise(0).uniform((1, 540), key)[:, self.k : self.k + 500]
+
+    assert not independent([Late(k) for k in range(40)])
 
 
 def test_seeded_restores_the_global_generator():

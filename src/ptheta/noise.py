@@ -20,6 +20,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import index
 from typing import Self, final
 
 import numpy as np
@@ -101,11 +102,16 @@ class Noise:
         return torch.special.ndtri(u).to(device, dtype)
 
     def _draw(self, shape: Sequence[int], key: Key) -> Tensor:
-        name = repr((self.seed, *self._path, key)).encode()
+        name = repr(tuple(map(_plain, (self.seed or 0, *self._path, key)))).encode()
         stream = np.random.PCG64(int.from_bytes(hashlib.blake2b(name, digest_size=16).digest()))
         if self._start:
             stream.advance(self._start * math.prod(shape[1:]))
         return torch.from_numpy(np.random.Generator(stream).random(tuple(shape)))
+
+
+def _plain(part: Key) -> Key:
+    """A part of a name as Python's own type: a whole number is the same in NumPy's and torch's types."""
+    return str(part) if isinstance(part, str) else int(index(part))
 
 
 def _kind(like: Tensor | None) -> tuple[torch.dtype, torch.device]:
