@@ -20,7 +20,7 @@ def realnvp(
     context_space: "Space | None" = None,
     *,
     transforms: int | None = None,
-    hidden: tuple[int, ...] = (128, 128),
+    hidden: tuple[int, ...] | None = None,
     width: int = 32,
 ) -> Recipe:
     """RealNVP: affine couplings; one pass to score and one to sample. Convolutional on images.
@@ -29,7 +29,8 @@ def realnvp(
         space: What one event is: reals, levels or bits.
         context_space: What one context is, or None.
         transforms: The number of couplings; on images, of each kind at each scale. By default 8, on images 3.
-        hidden: On vectors, the widths of each network's hidden layers.
+        hidden: On vectors, the widths of each network's hidden layers. By default two of 64 up to 32 variables, else
+            two of 256.
         width: On images, the feature maps of each network.
 
     Returns:
@@ -37,7 +38,7 @@ def realnvp(
     """
     from ptheta.flows import RealNVP
 
-    settings = {"transforms": transforms, "hidden": hidden, "width": width}
+    settings = {"transforms": transforms, "hidden": hidden or _hidden(space), "width": width}
     return _on_reals(space, lambda real: RealNVP(real, context_space=context_space, **settings))
 
 
@@ -46,7 +47,7 @@ def maf(
     context_space: "Space | None" = None,
     *,
     transforms: int = 5,
-    hidden: tuple[int, ...] = (128, 128),
+    hidden: tuple[int, ...] | None = None,
 ) -> Recipe:
     """A masked autoregressive flow: scores in one pass, samples one variable after the other.
 
@@ -54,14 +55,15 @@ def maf(
         space: What one event is: reals, levels or bits.
         context_space: What one context is, or None.
         transforms: The number of transforms.
-        hidden: The widths of each network's hidden layers.
+        hidden: The widths of each network's hidden layers. By default two of 64 up to 32 variables, else two of 256.
 
     Returns:
         The model, dequantised on levels and bits, and its training.
     """
     from ptheta.flows import MAF
 
-    return _on_reals(space, lambda real: MAF(real, context_space=context_space, transforms=transforms, hidden=hidden))
+    settings: dict[str, Any] = {"transforms": transforms, "hidden": hidden or _hidden(space)}
+    return _on_reals(space, lambda real: MAF(real, context_space=context_space, **settings))
 
 
 def iaf(
@@ -77,7 +79,7 @@ def iaf(
         space: What one event is: reals, levels or bits; of few variables.
         context_space: What one context is, or None.
         transforms: The number of transforms.
-        hidden: The widths of each network's hidden layers.
+        hidden: The widths of each network's hidden layers. By default two of 64 up to 32 variables, else two of 256.
 
     Returns:
         The model, dequantised on levels and bits, and its training.
@@ -93,8 +95,8 @@ def spline_flow(
     context_space: "Space | None" = None,
     *,
     kind: Literal["coupling", "autoregressive"] = "coupling",
-    transforms: int = 5,
-    hidden: tuple[int, ...] = (128, 128),
+    transforms: int = 4,
+    hidden: tuple[int, ...] | None = None,
     bins: int = 8,
 ) -> Recipe:
     """A neural spline flow: rational-quadratic splines, coupling or autoregressive.
@@ -104,7 +106,7 @@ def spline_flow(
         context_space: What one context is, or None.
         kind: Coupling scores and samples in one pass; autoregressive is more flexible and samples step by step.
         transforms: The number of transforms.
-        hidden: The widths of each network's hidden layers.
+        hidden: The widths of each network's hidden layers. By default two of 64 up to 32 variables, else two of 256.
         bins: The bins of each spline.
 
     Returns:
@@ -113,6 +115,7 @@ def spline_flow(
     from ptheta.flows import SplineFlow
 
     kind = kind if space.dimensions > 1 else "autoregressive"
+    hidden = hidden or _hidden(space)
     settings: dict[str, Any] = {"kind": kind, "transforms": transforms, "hidden": hidden, "bins": bins}
     return _on_reals(space, lambda real: SplineFlow(real, context_space=context_space, **settings))
 
@@ -121,7 +124,12 @@ def _on_reals(space: "Space", build: "Callable[[Space], Flow]") -> Recipe:
     """The flow on reals, or its dequantised form on a lattice."""
     from ptheta.distributions import TrainedDequantized, dequantized_space
 
-    training = {"steps": 5000, "schedule": "cosine", "learning_rate": 1e-3, "clip": 5.0}
+    training = {"schedule": "cosine", "clip": 5.0}
     if not space.is_discrete:
-        return Recipe(build(space), training)
-    return Recipe(TrainedDequantized(build(dequantized_space(space)), space), training)
+        return Recipe(build(space), {**training, "steps": 1500, "learning_rate": 2e-3, "weight_decay": 3e-3})
+    model = TrainedDequantized(build(dequantized_space(space)), space)
+    return Recipe(model, {**training, "steps": 3000, "learning_rate": 1e-3})
+
+
+def _hidden(space: "Space") -> tuple[int, int]:
+    return (64, 64) if space.dimensions <= 32 else (256, 256)
