@@ -9,7 +9,7 @@ from scipy import stats
 
 import laws
 from cases import CASES, prepared, toy_events
-from ptheta.autoregressive import NADE, Autoregressive, Choice, fixed_point, naive, pixel_order
+from ptheta.autoregressive import NADE, Autoregressive, Choice, autoregressive, fixed_point, naive, pixel_order
 from ptheta.distributions.heads import (
     BernoulliHead,
     CategoricalHead,
@@ -17,7 +17,7 @@ from ptheta.distributions.heads import (
     LogisticMixtureHead,
 )
 from ptheta.noise import Noise
-from ptheta.spaces import Binary
+from ptheta.spaces import Binary, Classes
 
 MODELS = [name for name in CASES if isinstance(prepared(name), Autoregressive)]
 KINDS = ("raster", "zigzag", "spiral", "random")
@@ -167,3 +167,13 @@ def test_orders_say_what_they_are():
     assert pixel_order((4, 4), "random") == pixel_order((4, 4), "random") != pixel_order((4, 4), "random", seed=1)
     with pytest.raises(ValueError, match="raster, zigzag, spiral or random, but 'hilbert' was given"):
         pixel_order((2, 2), "hilbert")
+
+
+def test_samples_of_classes_do_not_depend_on_the_chunks_they_are_drawn_in(monkeypatch):
+    model = NADE(Binary((6,)), hidden=4, context_space=Classes(3)).double()
+    with torch.no_grad():
+        model.context_layer.weight.normal_(0, 3, generator=torch.Generator().manual_seed(0))
+    context = torch.tensor([0, 2, 1, 1, 0, 2, 2])
+    whole = model.sample(7, context, noise=Noise(0))
+    monkeypatch.setattr(autoregressive, "CHUNK", 3)
+    assert torch.equal(model.sample(7, context, noise=Noise(0)), whole)

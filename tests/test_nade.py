@@ -236,3 +236,9 @@ def test_the_recipe_fits_its_space(space):
     data = Dataset("toy", space, events, events[:10], events[:10], context_space=Classes(2))
     made.model.fit(data, **{**made.training, "epochs": 1})
     assert torch.isfinite(made.model.log_prob(x, events.context)).all()
+
+
+def test_the_accumulator_of_reals_is_scaled_by_one_over_the_root_of_its_terms():
+    model = NADE(Real((4,)), hidden=3).double()
+    torch.testing.assert_close(model.scale, torch.tensor([1, 2, 3, 4]).double().rsqrt(), rtol=1e-6, atol=0)
+    assert NADE(Binary((4,)), hidden=3).scale.tolist() == [1, 1, 1, 1]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ptheta.nn.convolutional import ConvDecoder, ConvEncoder, halvings
+from ptheta.nn.convolutional import ConvDecoder, ConvEncoder, ResidualBlock, halvings
 from ptheta.nn.mlp import MLP
 from ptheta.noise import seeded
 
@@ -60,3 +60,10 @@ def test_dense_network_takes_contexts_and_scalars() -> None:
 def test_widths_double_up_to_four_times():
     net = ConvEncoder((1, 70, 70), 3, width=2, hidden=4)
     assert [layer.out_channels for layer in (net.first, *net.down)] == [2, 4, 8, 8, 8]
+
+
+def test_residual_blocks_add_to_their_input():
+    block, x = ResidualBlock(3), torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    block.second.weight.data.zero_()
+    block.second.bias.data.zero_()
+    assert torch.equal(block(x), x)

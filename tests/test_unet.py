@@ -6,7 +6,7 @@ from torch import nn
 
 from ptheta.nn.denoiser import ResidualMLP
 from ptheta.nn.embeddings import TimeEmbedding, sinusoids
-from ptheta.nn.unet import UNet
+from ptheta.nn.unet import Attention, ResidualBlock, UNet
 
 
 def awake(network: nn.Module) -> nn.Module:
@@ -64,3 +64,31 @@ def test_no_context_is_a_context_of_zeros():
     embed = TimeEmbedding(8, context=2).double()
     t = torch.rand(3).double()
     assert torch.equal(embed(t), embed(t, torch.zeros(3, 2).double()))
+
+
+def test_blocks_start_as_the_identity():
+    generator = torch.Generator().manual_seed(1)
+    x, embedding = torch.randn(2, 8, 4, 4, generator=generator), torch.randn(2, 6, generator=generator)
+    assert torch.equal(ResidualBlock(8, 8, 6)(x, embedding), x)
+    assert torch.equal(Attention(8)(x), x)
+    vectors, block = torch.randn(2, 6, generator=generator), ResidualMLP((3,), width=6).blocks[0]
+    nn.init.zeros_(block.second.weight)
+    nn.init.zeros_(block.second.bias)
+    assert torch.equal(block(vectors, embedding), vectors)
+
+
+def test_the_way_up_sees_the_way_down():
+    network = awake(UNet(1, width=8, multipliers=(1, 2), attention=False))
+    network(torch.randn(2, 1, 4, 4).double(), torch.rand(2).double()).square().sum().backward()
+    for block in network.up:
+        if isinstance(block, ResidualBlock):
+            assert (block.first[2].weight.grad.abs().amax((0, 2, 3)) > 0).all()  # of every input, skips included
+
+
+def test_times_become_sinusoids_of_a_thousand():
+    t = torch.tensor([0.0, 0.3, 1.0]).double()
+    slow = t / 100  # the lowest of two frequencies is 1 / period
+    expected = torch.stack([t.cos(), slow.cos(), t.sin(), slow.sin()], 1)
+    torch.testing.assert_close(sinusoids(t, 4, period=100.0), expected)
+    embedding = TimeEmbedding(6).double()
+    torch.testing.assert_close(embedding(t), embedding.mlp(sinusoids(1000 * t, 6)))

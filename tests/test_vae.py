@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ptheta.distributions.heads import BernoulliHead, GaussianMixtureHead
 from ptheta.latent import VAE, MixturePrior, StandardNormal
+from ptheta.latent import vae as vae_module
 from ptheta.nn.convolutional import ConvEncoder
 from ptheta.nn.mlp import MLP
 from ptheta.noise import Noise, seeded
@@ -446,3 +447,57 @@ def test_recipe_refuses_to_convolve_vectors() -> None:
     with pytest.raises(ValueError, match="convolutional networks need images"):
         vae(Binary((6,)), network="conv")
     assert isinstance(vae(Binary((1, 28, 28)), network="conv").model, VAE)
+
+
+def test_samples_of_classes_do_not_depend_on_the_chunks_they_are_drawn_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    with seeded(0):
+        model = VAE(Binary((6,)), latent=2, context_space=Classes(3)).double()
+        for p in model.decoder.parameters():
+            nn.init.normal_(p, std=0.5)
+    context = torch.tensor([0, 2, 1, 1, 0, 2, 2])
+    whole = model.sample(7, context, noise=Noise(0))
+    monkeypatch.setattr(vae_module, "_CHUNK", 3)
+    assert torch.equal(model.sample(7, context, noise=Noise(0)), whole)
+
+
+class Told(nn.Module):
+    """A decoder that says the same of every code."""
+
+    def __init__(self, params: Tensor) -> None:
+        super().__init__()
+        self.params = nn.Parameter(params)
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.params.flatten().expand(len(z), -1)
+
+
+def test_a_code_decodes_to_the_event_nearest_the_mean() -> None:
+    logits = torch.tensor([[0.0, 2.0, 0.5], [1.0, -1.0, 0.9]])
+    symbols = VAE(Symbols((2,), 3), latent=2, decoder=Told(logits))
+    assert symbols.decode(torch.zeros(1, 2)).tolist() == [[1, 0]]
+    levels = VAE(Levels((2,), 3), latent=2, decoder=Told(logits))
+    means = logits.softmax(1) @ torch.arange(3.0)  # 1.04 and 0.96
+    assert levels.decode(torch.zeros(1, 2)).tolist() == [means.round().int().tolist()]
+
+
+@pytest.mark.parametrize("settings", [{}, {"importance": 3}, {"warmup": 4}, {"prior": MixturePrior(2, 3)}], ids=str)
+def test_the_gradient_is_that_of_finite_differences(settings: dict[str, Any]) -> None:
+    with seeded(0):
+        model = VAE(Binary((5,)), latent=2, **settings).double()
+    model.step.fill_(1)
+    x, noise, h = torch.tensor([[0, 1, 1, 0, 1], [1, 1, 0, 0, 0]]).byte(), Noise(0), 1e-5
+    generator = torch.Generator().manual_seed(1)
+    model.loss(x, None, noise).sum().backward()
+    for part in (model.encoder, model.decoder, model.prior):
+        ways = [(p, torch.randn(p.shape, generator=generator, dtype=p.dtype)) for p in part.parameters()]
+        slope = sum(float((p.grad * way).sum()) for p, way in ways if p.grad is not None)
+        ends = []
+        for sign in (1, -2):
+            with torch.no_grad():
+                for p, way in ways:
+                    p.add_(way, alpha=sign * h)
+                ends.append(float(model.loss(x, None, noise).sum()))
+        assert slope == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-5, abs=1e-7)
+        with torch.no_grad():
+            for p, way in ways:
+                p.add_(way, alpha=h)
