@@ -41,9 +41,11 @@ COUNTS = (1, 7, 100, 101)  # how many samples are drawn beside MOST of them: mod
 MOST = 300
 CHUNKS = {  # what is in flight at once, and how little to allow instead
     "autoregressive.autoregressive.CHUNK": 3,
+    "autoregressive.eonade.SCORED_NUMBERS": 100,
     "autoregressive.nade.BLOCK_NUMBERS": 40,
     "adversarial.gan.CHUNK": 3,
     "diffusion.ddpm._CHUNK": 3,
+    "flows.flow._CHUNK": 6,
     "distributions.chow_liu.INDICATORS": 20,
     "distributions.closed_form.CELLS": 10,
     "distributions.kde.DISTANCES": 500,
