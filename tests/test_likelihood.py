@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+import laws
+from cases import CASES, prepared, toy_events
 from ptheta import Binary, Classes, Estimate, Events, Model, Noise, Real
 from ptheta.metrics import HasElboTerms, HasImportanceBound, Likelihood, likelihood, scores
 
@@ -171,6 +173,50 @@ def test_terms_add_up_and_importance_samples_tighten():
     with pytest.raises(ValueError, match="has a bound but no importance_bound"):
         likelihood(Bound(), x, importance=5)
     assert likelihood(Table(), x, importance=5).kind == "exact"
+
+
+KINDS = {
+    "VAE": "lower bound",
+    "DDPM": "lower bound",
+    "GAN": "undefined",
+}  # of the models in the table; others are exact
+KINDS |= {"Dequantized": "lower bound", "TrainedDequantized": "lower bound"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_model_of_the_table_gets_the_label_of_its_kind(name):
+    model = prepared(name)
+    x, context = toy_events(model, 12)
+    found = likelihood(model, Events(x, context))
+    assert found.kind == KINDS.get(type(model).__name__, "exact")
+    assert (found.n, found.unit, found.bias) == (12, "nats per event", None)
+    if found.kind == "undefined":
+        assert (found.value, found.error, found.bits_per_dim) == (None, None, None)
+        return
+    values, kind = scores(model, Events(x, context))
+    assert kind == found.kind and found.value == pytest.approx(-values.mean().item(), abs=1e-12)
+    assert found.error == pytest.approx(1.96 * values.std().item() / math.sqrt(12), rel=1e-9)
+    assert (found.estimator_error or 0) > 0 if kind == "lower bound" else not found.estimator_error
+    if model.space.is_discrete:
+        assert found.bits_per_dim == pytest.approx(found.value / (model.space.dimensions * math.log(2)), abs=1e-12)
+        assert found.standardised is None
+    else:
+        assert found.standardised == pytest.approx(found.value - model.space.log_volume, abs=1e-12)
+        assert found.bits_per_dim is None
+
+
+@pytest.mark.parametrize(
+    ("name", "score"),
+    [
+        ("VAE bits", lambda model, x: model.elbo(x, draws=50, noise=Noise(0))),
+        ("RBM, persistent", lambda model, x: -model.energy(x)),
+    ],
+    ids=["a bound", "minus the energy"],
+)
+def test_a_model_that_calls_another_number_its_log_prob_is_rejected(name, score):
+    model = prepared(name)
+    with pytest.raises(AssertionError, match="probabilities sum to"):
+        laws.probabilities_sum_to_one(Scored(lambda x: score(model, x), model.space))
 
 
 def test_energy_is_exact_when_enumerated_and_an_estimate_when_annealed():

@@ -45,11 +45,33 @@ def test_output_depends_on_event_time_and_context(build):
         assert ((y - other).flatten(1).abs().amax(1) > 1e-6).all()
 
 
+def rows_stand_alone(network: nn.Module) -> bool:
+    """Whether the output of the first rows does not depend on the others."""
+    x, t = torch.randn(5, 1, 4, 4).double(), torch.rand(5).double()
+    return torch.allclose(network(x, t)[:2], network(x[:2], t[:2]), atol=1e-12)
+
+
 @pytest.mark.parametrize("build", [lambda: UNet(1, width=8), lambda: ResidualMLP((1, 4, 4), width=8)])
 def test_rows_do_not_see_each_other(build):
-    network = awake(build())
-    x, t = torch.randn(5, 1, 4, 4).double(), torch.rand(5).double()
-    assert torch.allclose(network(x, t)[:2], network(x[:2], t[:2]), atol=1e-12)
+    assert rows_stand_alone(awake(build()))
+
+
+def test_batch_normalisation_would_show_them_to_each_other():
+    network = awake(UNet(1, width=8))
+    network.middle[0].norm = nn.BatchNorm2d(network.middle[0].norm.num_channels).double()
+    assert not rows_stand_alone(network)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 5)])
+def test_every_pixel_is_seen_and_every_parameter_used(shape):
+    network = awake(UNet(shape[0], width=8, context=2))
+    x = torch.randn(2, *shape).double().requires_grad_()
+    y = network(x, torch.rand(2).double(), torch.eye(2).double())
+    weights = torch.linspace(1, 2, y.numel()).double().reshape(y.shape)  # so that nothing cancels
+    inputs = [x, *network.parameters()]
+    gradients = torch.autograd.grad((weights * y).sum(), inputs)
+    assert bool((gradients[0] != 0).all())
+    assert all(bool((g != 0).any()) for g in gradients)
 
 
 def test_times_close_together_look_alike():
