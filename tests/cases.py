@@ -399,6 +399,8 @@ ORDERED: dict[str, Callable[[Any], Any]] = {  # models that take the order of th
     "NADE levels": lambda order: NADE(Levels((4,), 3), hidden=8, order=order),
     "RNADE": lambda order: NADE(Real((5,)), hidden=8, order=order),
     "RNADE of the plane": lambda order: NADE(REALS, hidden=8, order=order),
+    "MADE bits": lambda order: MADE(BITS, hidden=(48, 48), order=order),
+    "MADE reals, two masks": lambda order: MADE(Real((5,)), hidden=(40,), masks=2, order=order),
     "LSTM bits": lambda order: RNN(BITS, hidden=4, order=order),
     "transformer bits": lambda order: Transformer(BITS, width=4, layers=1, heads=1, order=order),
 }
