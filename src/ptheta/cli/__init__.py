@@ -94,7 +94,8 @@ def _sentence(error: ValueError | OSError) -> str:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"ptheta: {sentence}", file=sys.stderr)  # noqa: T201
+    plain = sentence.encode(errors="backslashreplace").decode()  # names of files may be no text
+    print(f"ptheta: {plain}", file=sys.stderr)  # noqa: T201
     return code
 
 

@@ -1,6 +1,7 @@
 """``ptheta compare`` and ``ptheta reproduce``: models against models, and against their papers."""
 
 import json as jsonlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,8 +63,10 @@ def _compare(
         resume: Goes on in a folder that holds some of the runs already.
         json: Prints the result as one JSON object.
     """
-    if minutes <= 0:
+    if not 0 < minutes < math.inf:
         raise ValueError(f"--minutes should be positive, but it is {minutes:g}.")
+    if samples < 0:
+        raise ValueError(f"--samples should be zero or positive, but it is {samples}.")
     from ptheta.data import load
     from ptheta.report.compare import compare
 

@@ -145,7 +145,8 @@ def free_folder(parent: Path, stem: str) -> Path:
 
 def say(text: str, *, error: bool = False) -> None:
     """Prints a line, to standard error if it is not the answer itself."""
-    print(text, file=sys.stderr if error else sys.stdout)
+    plain = text.encode(errors="backslashreplace").decode()  # names of files may be no text
+    print(plain, file=sys.stderr if error else sys.stdout)
 
 
 def _recipe_fields(recipe: Callable[..., Any]) -> dict[str, tuple[Any, Any, str]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ptheta.data.dataset import Dataset, Events
     from ptheta.recipes.runs import Run
+    from ptheta.spaces import Space
 
 __all__ = ["evaluate", "sample", "score"]
 
@@ -66,14 +67,24 @@ def _sample(
     from ptheta.recipes.runs import open_run
     from ptheta.report.pictures import save_samples
 
-    if n < 1:
-        raise ValueError(f"-n should be at least 1, but it is {n}.")
     opened = open_run(run)
     model = opened.model
+    _require_count(n, "-n", 1, model.space)
     x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"))
     out = out or run / ("samples.png" if model.space.is_image else "samples.npy")
     save_samples(x, model.space, out)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
+
+
+def _require_count(n: int, what: str, least: int, space: "Space") -> None:
+    """Refuses to draw fewer events than make sense, or more than fit in memory."""
+    from ptheta.data.unpack import most_bytes
+
+    most = most_bytes() // (16 * space.dimensions)
+    if n < least:
+        raise ValueError(f"{what} should be at least {least}, but it is {n}.")
+    if n > most:
+        raise ValueError(f"{what} should be at most {most} events of {space} on this machine, but it is {n}.")
 
 
 def _contexts(run: "Run", n: int, context: int | None, seed: int) -> "Tensor | None":
@@ -157,6 +168,7 @@ def _evaluate(
     from ptheta.recipes.runs import open_run
 
     opened = open_run(run)
+    _require_count(samples, "--samples", 0, opened.model.space)
     loaded, events = _events(opened, data, split)
     found = likelihood(opened.model, events, noise=Noise(seed), draws=draws, importance=importance)
     report = None

@@ -186,6 +186,8 @@ def _decode(file: Path, size: tuple[int, int] | None) -> tuple[np.ndarray, list[
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=_FORMATS) as image:
+                if 4 * image.width * image.height > most_bytes():
+                    raise Image.DecompressionBombError(f"{image.width}x{image.height} do not fit in memory")
                 if getattr(image, "n_frames", 1) > 1:
                     remarks.append(_FRAMES)
                 image.load()

@@ -120,11 +120,12 @@ def open_arrays(path: Path) -> dict[str, np.ndarray]:
                 size = sum(member.file_size for member in archive.infolist())
             if size > most_bytes():
                 raise ValueError(f"its arrays take {_size(size)}, more than fit in memory")
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"x": loaded}
-        with loaded:
-            arrays = {key: loaded[key] for key in loaded.files}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"x": loaded}
+            with loaded:
+                arrays = {key: loaded[key] for key in loaded.files}
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
             raise ValueError("some of its members are no arrays")
         return arrays

@@ -111,8 +111,15 @@ def build(
     Returns:
         The model and its training.
     """
-    with seeded(seed):
-        return find_recipe(name)(space, context_space, **(settings or {}))
+    recipe = find_recipe(name)
+    try:
+        with seeded(seed):
+            return recipe(space, context_space, **(settings or {}))
+    except (RuntimeError, TypeError, OverflowError) as error:
+        if not settings and 0 <= seed < 2**63:
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{name} cannot be built with {settings} and the seed {seed} ({reason}).") from error
 
 
 def merged_training(recipe: Recipe, overrides: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +175,7 @@ def fit_run(
     data = data if conditional else data.without_context()
     settings, options = settings or {}, {k: v for k, v in (options or {}).items() if v is not None}
     seed = options.get("seed", 0)
+    _require_path(out)
     recipe = build(name, data.space, data.context_space, seed=seed, settings=settings)
     model, trained = recipe.model, isinstance(recipe.model, Trained)
     if not trained and (extra := [k for k in options if k not in ("seed", "minutes")]):
@@ -242,6 +250,14 @@ def open_run(folder: str | Path, model: Model | None = None) -> Run:
         raise ValueError(f"the weights in {folder} do not fit the model {manifest.model} ({reason}).") from error
     module.eval()
     return Run(folder, manifest, model, saved.step, saved.record)
+
+
+def _require_path(out: Path) -> None:
+    """Weights are written by a library that takes names in UTF-8 only."""
+    try:
+        str(out.resolve()).encode()
+    except (UnicodeEncodeError, ValueError, OSError) as error:
+        raise ValueError(f"{str(out)[:80]!r} cannot be a run folder: give an --out in plain characters.") from error
 
 
 def _rebuilt(folder: Path, manifest: Manifest) -> Model:

@@ -1,5 +1,6 @@
 """How to train: one frozen record, whose defaults are the only place they are written."""
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self, final
@@ -64,8 +65,12 @@ class Training:
             raise ValueError(f"expected one of epochs, steps and minutes, but {' and '.join(lengths)} were given.")
         for name in ("epochs", "steps", "minutes", "batch_size", "learning_rate", "validate_every", "patience"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} should be positive, but it is {value}.")
+        for name in ("warmup", "weight_decay", "clip", "checkpoint_minutes", "validation_events"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise ValueError(f"{name} should be zero or positive, but it is {value}.")
         for name, allowed in (("schedule", ("constant", "linear", "cosine")), ("precision", ("float32", "bfloat16"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} should be one of {', '.join(allowed)}, but it is {getattr(self, name)!r}.")
