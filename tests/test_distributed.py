@@ -353,6 +353,7 @@ def start(folder: Path, steps: int) -> list[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_processes_end_cleanly_twenty_times_of_twenty(tmp_path: Path):
     for _ in range(20):
         ends = [(p.communicate()[1], p.returncode) for p in start(tmp_path, steps=5)]
@@ -379,7 +380,7 @@ def test_a_process_whose_fellow_is_killed_says_so_and_ends(victim: int, tmp_path
     while len(list(tmp_path.glob("meeting-*-?"))) < 2:  # pytest's limit is that of this test
         time.sleep(0.1)
     processes[victim].kill()
-    _, words = processes[1 - victim].communicate(timeout=60)
+    words = [process.communicate()[1] for process in processes][1 - victim]
     assert processes[1 - victim].returncode == 1
     assert "ConnectionError: another process of this run has stopped; what it said tells why" in words
 
