@@ -158,6 +158,8 @@ def test_project_undoes_embed(space):
     back = space.project(y)
     assert torch.equal(back, x) if space.is_discrete else torch.allclose(back, x, rtol=1e-12)
     space.check(back)
+    wrong = space.project(-y)  # the broken twin: an embedding of the other sign
+    assert not torch.equal(wrong, x) or getattr(space, "n", 2) == 1
 
 
 def test_embeddings_have_the_type_asked_for(space):
@@ -222,6 +224,8 @@ def test_the_log_volume_is_the_jacobian_of_cells(space):
     x = draw(space, 1)
     jacobian = torch.autograd.functional.jacobian(lambda v: space.cells(v.reshape(x.shape)).flatten(), x.flatten())
     assert abs(float(jacobian.logdet()) + space.log_volume) < 1e-9
+    if space.log_volume:
+        assert abs(float(jacobian.logdet()) - space.log_volume) > 1e-3  # the broken twin: the other sign
 
 
 def test_standardising_gives_mean_zero_and_scale_one():
