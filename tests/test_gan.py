@@ -582,3 +582,72 @@ def test_weights_start_with_the_standard_deviation_of_the_paper():
         layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
         spread = torch.cat([layer.weight.detach().flatten() for layer in layers]).std()
         assert float(spread) == pytest.approx(0.02, rel=0.05)
+
+
+class Seen(nn.Module):
+    """A discriminator that notes what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.shown = nn.Parameter(torch.ones(())), []
+
+    def forward(self, y: Tensor) -> Tensor:
+        self.shown.append(y.detach().flatten(1))
+        return self.weight * y.flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("bias", [0.0, 50.0])
+def test_data_and_fakes_are_jittered_each_by_noise_of_its_own_within_the_cells_of_levels(bias: float):
+    generator = nn.Linear(2, 6)
+    nn.init.zeros_(generator.weight)
+    nn.init.constant_(generator.bias, bias)
+    model = GAN(Levels((6,), 3), latent=2, generator=generator, discriminator=Seen())
+    model.discriminator_loss(torch.ones(50, 6).byte(), None, Noise(0))  # the level in the middle is embedded as 0
+    jitters = [shown - shown.median().round() for shown in model.discriminator.shown]
+    assert not torch.equal(*jitters)
+    for jitter in jitters:
+        assert 0.45 < float(jitter.abs().max()) <= 0.5
+    assert max(float(shown.abs().max()) for shown in model.discriminator.shown) <= 1.5
+
+
+def test_each_player_has_its_own_optimiser():
+    critic, maker = Adam(0.1), Adam(0.2)
+    first, second = GAN(Real((2,)), latent=2, optimizers=(critic, maker)).objectives()
+    assert (first.name, first.optimizer, second.name, second.optimizer) == ("discriminator", critic, "generator", maker)
+
+
+def test_samples_of_classes_do_not_depend_on_the_chunks_they_are_drawn_in(monkeypatch):
+    model = GAN(Real((2,)), latent=2, context_space=Classes(3)).double()
+    context = torch.tensor([0, 2, 1, 1, 0, 2, 2])
+    whole = model.sample(7, context, noise=Noise(0))
+    monkeypatch.setattr(module, "CHUNK", 3)
+    torch.testing.assert_close(model.sample(7, context, noise=Noise(0)), whole)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_sampling_leaves_the_mode_of_the_generator(mode: bool):
+    model = GAN(Real((2,)), latent=2)
+    model.train(mode)
+    model.sample(2, noise=Noise(0))
+    assert model.generator.training is mode
+
+
+@pytest.mark.parametrize("penalty", [0.0, 5.0])
+def test_gradients_are_those_of_finite_differences(penalty: float):
+    with seeded(0):
+        critic = MLP(2, 1, (4,), activation=nn.Tanh)
+        model = GAN(Real((2,)), latent=2, discriminator=critic, gradient_penalty=penalty).double()
+    x, noise, h = Noise(1).normal((5, 2), "x").double(), Noise(0), 1e-5
+    for objective in model.objectives():
+        model.zero_grad()
+        objective.loss(x, None, noise).sum().backward(inputs=objective.parameters)
+        generator = torch.Generator().manual_seed(1)
+        ways = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in objective.parameters]
+        slope = sum(float((p.grad * way).sum()) for p, way in zip(objective.parameters, ways, strict=True))
+        ends = []
+        for sign in (1, -2):
+            with torch.no_grad():
+                for p, way in zip(objective.parameters, ways, strict=True):
+                    p.add_(way, alpha=sign * h)
+            ends.append(float(objective.loss(x, None, noise).sum().detach()))
+        assert slope == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-4)

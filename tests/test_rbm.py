@@ -379,3 +379,66 @@ class TestContract:
         recipe = rbm(Binary(shape))
         assert recipe.model.weight.shape == (math.prod(shape), hidden)
         assert Training.of(**recipe.training).schedule == "linear"
+
+
+# Sharper laws, one for each fault that the others let through
+
+
+def test_most_temperatures_lie_near_one():
+    betas = annealing_schedule(120)
+    assert betas[[0, 4, 34, 120]].tolist() == pytest.approx([0, 0.5, 0.9, 1])
+    assert bool((betas.diff() > 0).all())
+
+
+def test_annealing_uses_its_budget_of_temperatures():
+    model, noise = RBM(Binary((21,)), hidden=22), Noise(0)
+    found = model.log_partition(noise, budget=7)
+    expected = annealed_importance_sampling(model.bridge(), annealing_schedule(7), 100, noise.at("annealing"))
+    assert found == expected != model.log_partition(noise, budget=8)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_chain_takes_k_steps(k: int, monkeypatch: pytest.MonkeyPatch):
+    calls, step = [], RBM._gibbs
+    monkeypatch.setattr(RBM, "_gibbs", lambda self, *args: (calls.append(1), step(self, *args))[1])
+    RBM(Binary((4,)), hidden=3, k=k).loss(torch.ones(2, 4).byte(), None, Noise(0))
+    assert len(calls) == k - 1  # the first goes from the kept hidden bits to the visible ones only
+
+
+def test_persistent_chains_go_on_from_themselves_whatever_the_data():
+    torch.manual_seed(0)
+    model, states = RBM(Binary((6,)), hidden=5, chains=8), []
+    for data in (torch.zeros(8, 6).byte(), torch.ones(8, 6).byte()):
+        model.step.fill_(1)
+        model.chain_state.copy_(torch.arange(40).view(8, 5) % 2)
+        with torch.no_grad():
+            model.weight.copy_(torch.linspace(-3, 3, 30).view(6, 5))
+        model.loss(data, None, Noise(0))
+        states.append(model.chain_state.clone())
+    assert torch.equal(*states)
+
+
+def test_chains_begin_at_the_frequencies_of_the_data():
+    model, n = RBM(Binary((3,)), hidden=2), 20_000
+    model.frequencies.copy_(torch.tensor([0.1, 0.5, 0.8]))
+    start = next(model.chain(n, noise=Noise(0), steps=0)).double().mean(0)
+    spread = (model.frequencies * (1 - model.frequencies) / n).sqrt()
+    assert bool(((start - model.frequencies).abs() < 4 * spread).all())
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_a_temperature_divides_all_energies(temperature: float):
+    """Chi-square, false alarms once in a thousand seeds."""
+    torch.manual_seed(0)
+    model, n = RBM(Binary((3,)), hidden=2).double(), 8000
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.randn(p.shape).double())
+    x, h = (torch.tensor(list(product((0.0, 1.0), repeat=d))).double() for d in (3, 2))
+    weight, visible, hidden = (p.detach() for p in model.uncentred())
+    energy = -(x @ visible)[:, None] - h @ hidden - x @ weight @ h.T
+    p = (-energy / temperature).exp().sum(1)
+    blank = torch.zeros(n, 3).byte()
+    drawn = model.complete(blank, blank.bool(), noise=Noise(0), temperature=temperature, steps=60)
+    counts = torch.bincount((drawn.long() * torch.tensor([4, 2, 1])).sum(1), minlength=8)
+    assert stats.chisquare(counts.numpy(), (n * p / p.sum()).numpy()).pvalue > 1e-3
