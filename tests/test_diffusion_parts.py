@@ -33,11 +33,11 @@ def blind(space: Space, steps: int = 4) -> DDPM:
 
 def test_the_bound_from_drawn_terms_is_that_of_all_terms():
     """A mean over rows; it is more than four standard errors off once in some 16,000 seeds."""
-    for model in (blind(Levels((2,), 5)), blind(Real((2,)))):
-        x = torch.tensor([[1, 4]]).to(model.space.dtype)
+    for model, x in ((blind(Levels((2,), 5)), [1, 2]), (blind(Real((2,))), [0.1, -0.2])):
+        x = torch.tensor([x], dtype=model.space.dtype)
         drawn, full = model.elbo(x.expand(20_000, 2), draws=8, noise=Noise(0)), model.elbo_full(x, noise=Noise(1))
         error = float(drawn.std()) / 20_000**0.5
-        assert float(model.bound_terms(x, noise=Noise(0)).prior) > 20 * error, "without it nobody would notice"
+        assert float(model.bound_terms(x, noise=Noise(0)).prior) > 10 * error, "without it nobody would notice"
         assert abs(float(drawn.mean() - full)) < 4 * error
 
 
