@@ -72,12 +72,7 @@ FAULTS: Faults = {
     ),
     "autoregressive/nade.py": (
         Fault("index.rsqrt() if self.is_scaled", "index if self.is_scaled", "the accumulator is scaled up, not down"),
-        Fault(
-            "index = torch.arange(1, d + 1",
-            "index = torch.arange(2, d + 2",
-            "the scale is off by one variable",
-            "any positive scales define an equally valid model",
-        ),
+        Fault("index = torch.arange(1, d + 1", "index = torch.arange(2, d + 2", "the scale is off by one variable"),
         Fault("torch.mul(a, self.scale[i], out=h) if self.is_scaled else a", "a", "samples forget the scale"),
         Fault(
             "return self.hidden_bias + shift, self.output_bias + bias",

@@ -43,15 +43,15 @@ FAULTS: Faults = {
         Fault("not (s > 0 and math", "not (s >= 0 and math", "a scale of zero is let through"),
     ),
     "noise.py": (
+        Fault("(self.seed or 0, *self._path, key)", "(self.seed or 0, *self._path)", "all keys share one stream"),
+        Fault("(self.seed or 0, *self._path, key)", "(*self._path, key)", "all seeds share one stream"),
+        Fault("(self.seed or 0, *self._path, key)", "(self.seed or 0, key)", "all paths share one stream"),
         Fault("self._path, self._start + start", "self._path, start", "rows of rows forget the first start"),
         Fault(
             "stream.advance(self._start * math.prod(shape[1:]))",
             "stream.advance(self._start)",
             "rows jump by numbers, not by rows",
         ),
-        Fault("repr((self.seed, *self._path, key))", "repr((self.seed, *self._path))", "all keys share one stream"),
-        Fault("repr((self.seed, *self._path, key))", "repr((*self._path, key))", "all seeds share one stream"),
-        Fault("repr((self.seed, *self._path, key))", "repr((self.seed, key))", "all paths share one stream"),
         Fault(
             "(*self._path, *path), self._start", "(*self._path, *path), 0", "a part of the work forgets the first row"
         ),

@@ -124,12 +124,7 @@ FAULTS: Faults = {
             "the absolute error of the noise",
         ),
         Fault("t = 1 + torch.searchsorted(", "t = torch.searchsorted(", "the term drawn is the one before"),
-        Fault(
-            "(u + j) / draws, right=True)",
-            "u, right=True)",
-            "draws are not spread over the terms",
-            "without strata the estimate is as unbiased, only noisier",
-        ),
+        Fault("(u + j) / draws, right=True)", "u, right=True)", "draws are not spread over the terms"),
         Fault("/ shares[t - 1]", "* self.steps", "terms divided by the wrong probability"),
         Fault(
             "self._width_term() + total / draws)",

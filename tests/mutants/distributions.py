@@ -101,12 +101,7 @@ FAULTS: Faults = {
             "torch.where(p > 0, p, 1.0) * self.domain[0]",
             "mass without support counts the lower end",
         ),
-        Fault(
-            "weights[[0, -1]] /= 2",
-            "weights[[0, -1]] /= 1",
-            "a sum instead of the trapezoid rule",
-            "the integrands vanish at the ends, where callers put them",
-        ),
+        Fault("weights[[0, -1]] /= 2", "weights[[0, -1]] /= 1", "a sum instead of the trapezoid rule"),
         Fault("terms = gain - cost", "terms = gain + cost", "the bound's cost is added"),
         Fault("return 1 + u.log()", "return u.log()", "the derivative of KL without its one"),
         Fault("return -1 / u", "return 1 / u", "the derivative of the reverse KL with the wrong sign"),
@@ -311,7 +306,12 @@ FAULTS: Faults = {
     "distributions/kde.py": (
         Fault("distance.scatter_(1, own[rows, None], torch.inf)", "pass", "an event is judged by its own kernel"),
         Fault("- d * widths.log() - 0.5 * d", "- widths.log() - 0.5 * d", "the log-determinant of one dimension only"),
-        Fault("count = n - (own is not None)", "count = n", "the kernel left out is counted"),
+        Fault(
+            "count = n - (own is not None)",
+            "count = n",
+            "the kernel left out is counted",
+            "the same constant for every bandwidth, and only the best is asked for",
+        ),
         Fault("(-0.5 / h**2)", "(-0.5 / h)", "divided by the bandwidth, not its square"),
         Fault(
             "out = z * self.width[classes][:, None]",

@@ -51,12 +51,6 @@ FAULTS: Faults = {
             "weight, visible, hidden = weight.T, visible, hidden",
             "the layers' biases swapped",
         ),
-        Fault(
-            "range(0, 2**n, 512)",
-            "range(0, 2**n - 1, 512)",
-            "the last state may be left out",
-            "the last chunk always starts before 2^n - 1, unless n is 0",
-        ),
         Fault("(h @ hidden + torch.logaddexp", "(torch.logaddexp", "the summed layer's bias is forgotten"),
     ),
     "energy/rbm.py": (

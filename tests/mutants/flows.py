@@ -66,12 +66,17 @@ FAULTS: Faults = {
     ),
     "flows/spline.py": (
         Fault(
+            "torch.cat([index, index + 1], 1)",
+            "torch.cat([index, index], 1)",
+            "the slope of the left end on both sides",
+        ),
+        Fault("F.softplus(raw, beta=math.log(2))", "F.softplus(raw)", "the slopes do not meet those of the tails"),
+        Fault(
             "self._back(y, x - inside), slope.log()",
             "self._back(y, x - inside), -slope.log()",
             "the log slope with the wrong sign",
         ),
         Fault("t = 2 * sy / (b + (b * b", "t = 2 * sy / (b - (b * b", "the other root of the quadratic"),
-        Fault("sides % k == 0, 0)", "sides == 0, 0)", "the last slope does not meet the tail"),
         Fault("1 - k * _LEAST_BIN)", "1 - _LEAST_BIN)", "bins may be a K-th of the least"),
         Fault(
             "p.y0 + p.h * (s * t * t + p.d0 * v) / denominator",

@@ -35,9 +35,6 @@ FAULTS: Faults = {
     ),
     "nn/dcgan.py": (
         Fault(
-            "(y.shape[2] - self.shape[1]) // 2", "(y.shape[2] - self.shape[1])", "cropped to the bottom, not the middle"
-        ),
-        Fault(
             "nn.init.normal_(layer.weight, 0.0, 0.02)",
             "nn.init.normal_(layer.weight, 0.0, 0.2)",
             "weights start ten times too large",

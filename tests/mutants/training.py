@@ -81,14 +81,14 @@ FAULTS: Faults = {
     ),
     "training/checkpoint.py": (Fault("or _digest(path / file) != expected", "", "a changed file is read"),),
     "recipes/runs.py": (
+        Fault(
+            'kept["best"] if "best" in kept else',
+            'kept["last"] if "best" in kept else',
+            "a run opens with its last weights, not its best",
+        ),
+        Fault('{**kept["last"], **kept.get("ema", {})}', 'kept["last"]', "a run opens without its average"),
         Fault("{**kept, **said}", "{**said, **kept}", "the recipe overrides the user"),
         Fault("if k not in lengths}", "if k in lengths}", "only lengths are kept"),
-        Fault('saved.tensors.get("best") or', "None or", "a run opens with its last weights, not its best"),
-        Fault(
-            '{**saved.tensors["last"], **saved.tensors.get("ema", {})}',
-            'saved.tensors["last"]',
-            "a run opens without its average",
-        ),
         Fault("with seeded(seed):", "with seeded(0):", "every seed builds the same weights"),
     ),
     "recipes/row.py": (
