@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from ptheta import Binary, Classes, Dataset, Events, Levels, Real, Tokens, evaluate_samples
 from ptheta.metrics import (
     SampleEvaluator,
+    c2st,
     features,
     frechet_distance,
     kernel_distance,
@@ -22,6 +23,9 @@ from ptheta.metrics import (
     two_sample_test,
 )
 from ptheta.metrics.c2st import area_under_curve
+from ptheta.metrics.features import real_halves
+from ptheta.metrics.memorisation import Neighbours
+from ptheta.metrics.result import MetricResult
 from ptheta.metrics.samples import _distances, _ratio, _spread, _standard_error
 
 
@@ -393,3 +397,42 @@ def test_vectors_and_reports_repeat_without_touching_torch_random_numbers():
     again = evaluate_samples(Events(data.train.x), data)
     assert first.metrics == again.metrics
     assert math.isfinite(sum(metric.value for metric in first.metrics))
+
+
+# Sharper laws, one for each fault that the others let through
+
+
+def test_the_error_of_a_small_area_by_hand():
+    area, error = area_under_curve(torch.tensor([0.0, 1]), torch.tensor([0.5, 2, 3]))
+    assert area == pytest.approx(5 / 6)
+    assert error == pytest.approx(math.sqrt(np.var([1 / 2, 1, 1], ddof=1) / 3 + np.var([1, 2 / 3], ddof=1) / 2))
+
+
+def test_the_error_of_a_two_sample_test_is_that_of_one_half(monkeypatch):
+    monkeypatch.setattr(c2st, "_judge", lambda train, test, seed: (0.7, 0.1))
+    assert two_sample_test(REAL, FAKE) == pytest.approx((0.7, 0.1))
+
+
+def test_a_two_sample_test_does_not_depend_on_the_unit():
+    real, fake = REAL[:60], FAKE[:60]
+    assert two_sample_test(2**20 * real, 2**20 * fake) == pytest.approx(two_sample_test(real, fake), abs=1e-9)
+
+
+def test_the_closest_are_the_nearest():
+    distance = torch.tensor([3.0, 1.0, 2.0])
+    assert Neighbours(distance, torch.arange(3), distance).closest(2).tolist() == [1, 2]
+
+
+def test_real_halves_share_no_event_and_extractors_see_the_first_only():
+    data = table(n=120)
+    first, second = real_halves(data)
+    assert sorted(torch.cat([first.x, second.x]).tolist()) == sorted(data.train.x.tolist())
+    assert len(first) == len(second) == len(data.train) // 2
+    extractor = features(data, kind="principal components")
+    assert float(extractor(first.x).var(0).mean()) == pytest.approx(1)
+    assert torch.equal(SampleEvaluator(data, extractor=extractor, n=20)._fresh, second.x[:20])
+
+
+def test_differences_have_the_sign_of_mine_less_the_others():
+    better, worse = (MetricResult("m", v, (0, 9), "lower", "", 9, 9, "raw", "test") for v in (1.0, 4.0))
+    assert worse.minus(better) == 3 == -better.minus(worse)
