@@ -19,7 +19,7 @@ import laws
 from cases import CASES, Case, as_made, fresh, prepared, toy_data, toy_events, toy_log_prob
 from offers import HasBijection, is_enumerable, scores, tight_log_prob
 from ptheta.autoregressive import Autoregressive
-from ptheta.model import HasElbo, Trained
+from ptheta.model import HasComplete, HasElbo, HasEnergy, Trained
 from truths import has_exact
 
 
@@ -99,8 +99,14 @@ def has_bound(model: Any, case: Case) -> bool:
     return isinstance(model, HasElbo) and is_enumerable(model.space) and (model.space.is_discrete or has_exact(model))
 
 
-def order_of(model: Autoregressive) -> list[int]:
-    return model.order.tolist()
+def completes_exactly(model: Any, case: Case) -> bool:
+    """Autoregressive models, where the known come first, and energies, by chains; a mixture of orders does not."""
+    exact = isinstance(model, Autoregressive) or (isinstance(model, HasEnergy) and isinstance(model, HasComplete))
+    return exact and model.space.is_discrete and has_probabilities(model, case)
+
+
+def order_of(model: Any) -> list[int]:
+    return model.order.tolist() if isinstance(model, Autoregressive) else list(range(model.space.dimensions))
 
 
 def hold_saving(row: Row) -> None:
@@ -171,6 +177,13 @@ LAWS = (
         laws.samplers_agree,
         is_autoregressive,
         lambda row: laws.samplers_agree(row.model, row.toy(20)[1]),
+    ),
+    Law(
+        laws.completions_follow_the_conditional,
+        completes_exactly,
+        lambda row: laws.completions_follow_the_conditional(
+            row.model, *row.toy(1), order_of(row.model), row.case.sampling
+        ),
     ),
     Law(
         laws.maps_are_bijections,

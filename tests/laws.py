@@ -228,6 +228,36 @@ def samplers_agree(model: Any, context: Tensor | None) -> None:
             same(drawn[method], drawn["naive"], f"the {method} sampler draws other events than the naive one")
 
 
+def completions_follow_the_conditional(
+    model: Any, x: Tensor, context: Tensor | None, order: list[int], sampling: dict[str, Any]
+) -> None:
+    """Given the first half of an order, known variables stay and open ones follow p(open | known), by chi-square.
+
+    Asked for the first event and context.
+    """
+    n, log_prob = 3000, tight_log_prob(model)
+    assert log_prob is not None
+    known = torch.zeros(model.space.dimensions, dtype=torch.bool)
+    known[order[: len(order) // 2]] = True
+    mask = known.reshape(model.space.shape)
+    event = x[:1].expand(n, *x.shape[1:])
+    full = model.complete(event, mask.expand(event.shape), first_of(context, n), noise=Noise(1), **sampling)
+    model.space.check(full)
+    assert torch.equal(full[:, mask], event[:, mask]), "a completion changed what was known"
+    few = model.complete(event[:3], mask.expand(event[:3].shape), first_of(context, 3), noise=Noise(1), **sampling)
+    same(few, full[:3], "a completion depends on how many are made")
+    all_events = states(model.space)
+    p = log_prob(all_events, first_of(context, len(all_events)), Noise(0)).detach().exp()
+    p = p * (all_events[:, mask] == x[:1, mask]).all(1)
+    index = state_index(model.space, full)
+    agree(torch.bincount(index, minlength=len(p)).double(), p * n / p.sum())
+
+
+def first_of(context: Tensor | None, n: int) -> Tensor | None:
+    """The first context, n times."""
+    return None if context is None else context[:1].expand(n)
+
+
 # 6. Bijections
 
 

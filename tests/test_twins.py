@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import laws
-from cases import LEVELS, fresh, prepared, toy_data, toy_events, toy_log_prob
+from cases import CASES, LEVELS, fresh, prepared, toy_data, toy_events, toy_log_prob
+from law_table import fitted
 from offers import is_model_class
 from ptheta.autoregressive import FVBN, Autoregressive
 from ptheta.distributions import FullTable, Independent, closed_form
@@ -238,6 +240,25 @@ def test_law_samplers_agree_rejects_a_cache_that_lags():
     lagging = twin("NADE bits", draw=lambda choice, n, c=None: model.draw(choice, n, c).roll(1, 1))
     with rejects("the cached sampler draws other events"):
         laws.samplers_agree(lagging, None)
+
+
+@pytest.mark.parametrize("name", ["NADE bits", "RBM, persistent"])
+def test_law_completions_follow_the_conditional_rejects_a_blind_or_careless_completion(name):
+    model, sampling = fitted(name)[0], CASES[name].sampling  # whose halves depend on each other
+    x, c = toy_events(model, 1)
+
+    def blind(x: Tensor, mask: Tensor, c: Tensor | None = None, *, noise: Noise, **sampling: Any) -> Tensor:
+        return torch.where(mask, x, model.sample(len(x), c, noise=noise, **sampling))
+
+    def careless(x: Tensor, mask: Tensor, c: Tensor | None = None, *, noise: Noise, **sampling: Any) -> Tensor:
+        return model.sample(len(x), c, noise=noise, **sampling)
+
+    laws.completions_follow_the_conditional(model, x, c, list(range(6)), sampling)
+    for words, complete in (("samples disagree", blind), ("changed what was known", careless)):
+        broken: Any = deepcopy(model)
+        object.__setattr__(broken, "complete", complete)
+        with rejects(words):
+            laws.completions_follow_the_conditional(broken, x, c, list(range(6)), sampling)
 
 
 # Bijections
