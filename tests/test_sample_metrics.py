@@ -424,7 +424,8 @@ def test_the_closest_are_the_nearest():
 
 
 def test_real_halves_share_no_event_and_extractors_see_the_first_only():
-    data = table(n=120)
+    x = 5 * normal(120, 3, 5).float()
+    data = Dataset("wide", Real((3,)), Events(x[:60]), Events(x[60:70]), Events(x[70:]))
     first, second = real_halves(data)
     assert sorted(torch.cat([first.x, second.x]).tolist()) == sorted(data.train.x.tolist())
     assert len(first) == len(second) == len(data.train) // 2
@@ -436,3 +437,22 @@ def test_real_halves_share_no_event_and_extractors_see_the_first_only():
 def test_differences_have_the_sign_of_mine_less_the_others():
     better, worse = (MetricResult("m", v, (0, 9), "lower", "", 9, 9, "raw", "test") for v in (1.0, 4.0))
     assert worse.minus(better) == 3 == -better.minus(worse)
+
+
+def test_the_ratio_of_distances_and_intervals_of_metrics_by_hand():
+    ratio, error = _ratio(torch.tensor([3.0, 5.0]), torch.tensor([1.0, 3.0]))
+    assert ratio == 2
+    assert error == pytest.approx(2 * math.hypot(1 / 4, 1 / 2))
+    data = table()
+    evaluator = SampleEvaluator(data, extractor=features(data, kind="raw"))
+    assert evaluator._result("recall", 0.5, 0.1).interval == pytest.approx((0.5 - 0.196, 0.5 + 0.196))
+    assert evaluator._result("recall", 0.9, 0.1).interval == pytest.approx((0.9 - 0.196, 1.0))
+    assert evaluator.real[0].value > 1e-4  # training events against held-out ones, not held-out ones against themselves
+
+
+def test_the_accuracy_of_the_classifier_is_that_on_test_events():
+    x = torch.cat([normal(200, 2, 0, 0.1, -1.0), normal(200, 2, 1, 0.1, 1.0)]).float()
+    y = torch.arange(2).repeat_interleave(200)
+    train, swapped = Events(x[::2], y[::2]), Events(x[1::2], 1 - y[1::2])
+    data = Dataset("swapped", Real((2,)), train, swapped, swapped, Classes(2))
+    assert features(data, kind="classifier").remark == "the classifier is right on 0.0% of 200 test events"
