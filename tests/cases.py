@@ -264,7 +264,7 @@ PIXELS = {
     ),
     "gated PixelCNN bits": Case(
         lambda: GatedPixelCNN(Binary((1, 2, 3)), hidden=8, layers=2, kernel=3, position=True),
-        training={"steps": 150, "learning_rate": 0.01},
+        training={"steps": 250, "learning_rate": 0.005},
         gap=0.05,
     ),
     "gated PixelCNN colours of a class": Case(
