@@ -216,6 +216,7 @@ def test_levels_of_floats(tmp_path):
     [
         ("", "is empty"),
         ("\n  \n", "is empty"),
+        ('"', "is empty"),
         ("a,b\n", "has a header but no rows of numbers"),
         ("a,b\n1,2\n3,x y\n", r"line 3 of .*a\.csv has the text 'x y' in the column b, .*label='b'"),
         ("1,2\nfoo,4\n", "line 2 .* has the text 'foo' in the column 1"),

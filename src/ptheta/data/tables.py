@@ -87,6 +87,8 @@ def _rows(path: Path) -> tuple[list[list[str]], list[int]]:
                     )
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num} of {path} is not a line of a table ({error}).") from error
+    if not rows:
+        raise ValueError(f"{path} is empty but for quotation marks.")
     return rows, lines
 
 
