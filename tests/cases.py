@@ -62,7 +62,7 @@ from ptheta.nn.denoiser import ResidualMLP
 from ptheta.nn.mlp import MLP
 from ptheta.nn.unet import UNet
 from ptheta.noise import Noise, seeded
-from ptheta.spaces import Binary, Classes, Levels, Real, Space, Tokens
+from ptheta.spaces import Binary, Classes, Levels, Real, Space, Symbols, Tokens
 
 REPEAT, SLOPE = 0.7, 0.8  # of the toy law: how strongly a variable follows the one before it
 
@@ -70,6 +70,7 @@ BITS, LEVELS, TOKENS = Binary((2, 3)), Levels((3,), 4), Tokens(3, 3)
 TEN_BITS, FIVE_LEVELS, LINE = Binary((10,)), Levels((5,), 4), Real((1,), mean=(3.0,), scale=(0.5,))
 REALS, IMAGE = Real((2,), mean=(1.0, -2.0), scale=(2.0, 0.5)), Levels((1, 8, 8), 5)
 PICTURE = Levels((1, 16, 16), 5)
+SYMBOL, NUMBER = Symbols((), 4), Real((), (2.0,), (3.0,))
 CLASSES = Classes(2)
 
 
@@ -152,6 +153,7 @@ DISTRIBUTIONS = {
     "uniform reals": Case(lambda: Uniform(REALS), edges=box_of_uniform),
     "uniform line of a class": Case(lambda: Uniform(LINE, context_space=CLASSES), edges=box_of_uniform),
     "independent bits": Case(lambda: Independent(BITS)),
+    "independent symbol of no shape": Case(lambda: Independent(SYMBOL)),
     "independent levels of a class": Case(lambda: Independent(LEVELS, context_space=CLASSES)),
     "Markov levels": Case(lambda: Markov(LEVELS), **EXACT),
     "Markov tokens of a class": Case(lambda: Markov(TOKENS, context_space=CLASSES), **EXACT),
@@ -169,6 +171,7 @@ DISTRIBUTIONS = {
     "Gaussian": Case(lambda: Gaussian(REALS), **EXACT),
     "Gaussian of a class": Case(lambda: Gaussian(REALS, context_space=CLASSES), **EXACT),
     "Gaussian on a line": Case(lambda: Gaussian(LINE), **EXACT),
+    "Gaussian of no shape": Case(lambda: Gaussian(NUMBER), **EXACT),
     "Gaussian mixture": Case(lambda: GaussianMixture(REALS, components=3), **EXACT),
     "diagonal Gaussian mixture of a class": Case(
         lambda: GaussianMixture(REALS, components=2, covariance="diagonal", context_space=CLASSES)
@@ -193,6 +196,7 @@ AUTOREGRESSIVE = {
     "NADE levels of a class": Case(lambda: NADE(LEVELS, hidden=8, context_space=CLASSES, order=(2, 0, 1))),
     "NADE tokens": Case(lambda: NADE(TOKENS, hidden=8, activation="relu")),
     "NADE five levels": Case(lambda: NADE(FIVE_LEVELS, hidden=8, order=(3, 0, 4, 1, 2))),
+    "NADE symbol of no shape": Case(lambda: NADE(SYMBOL, hidden=4), idle=("weight",)),
     "RNADE": Case(lambda: NADE(REALS, hidden=16), training={"steps": 300, "learning_rate": 0.02}, gap=0.1),
     "RNADE of a class": Case(lambda: NADE(REALS, hidden=8, context_space=CLASSES)),
     "RNADE on a line": Case(
@@ -330,6 +334,7 @@ LATENT = {
     "VAE levels of a class": Case(lambda: small_vae(LEVELS, 4, CLASSES, latent=1)),
     "VAE tokens, learned prior": Case(lambda: small_vae(TOKENS, 3, prior=MixturePrior(2, components=2))),
     "VAE reals": Case(lambda: small_vae(REALS, 3, latent=1), shake=0.03),
+    "VAE symbol of no shape": Case(lambda: small_vae(SYMBOL, 4, latent=1)),
     "VAE line": Case(lambda: small_vae(LINE, 3, latent=1), shake=0.1),
     "VAE, importance-weighted, warmed up": Case(lambda: small_vae(BITS, 1, importance=3, warmup=10), shake=0.1),
     "convolutional VAE": Case(

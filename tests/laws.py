@@ -141,9 +141,9 @@ def samples_follow_probabilities(model: Any, sampling: dict[str, Any], edges: Ed
             fine = log_prob(x, repeated(context, len(x)), Noise(0)).detach().exp() * volume
             (n, blocks), d = GRID[model.space.dimensions], model.space.dimensions
             p = fine.reshape((blocks, n // blocks) * d).sum(tuple(range(1, 2 * d, 2))).flatten()
-            first, last = x[0], x[-1]
+            first, last = x[0].reshape(-1), x[-1].reshape(-1)
             edge = (last - first) / (n - 1) / 2
-            place = (drawn - first + edge) / (last - first + 2 * edge) * blocks
+            place = (drawn.reshape(DRAWS, d) - first + edge) / (last - first + 2 * edge) * blocks
             place = place.floor().long().clamp(0, blocks - 1)
             index = (place * blocks ** torch.arange(d - 1, -1, -1)).sum(1)
         agree(torch.bincount(index, minlength=len(p)).double(), p * DRAWS / p.sum())
@@ -204,7 +204,7 @@ def _compare(moved: Tensor, allowed: Tensor, j: int) -> None:
 def conditionals_are_those_of_the_joint(model: Any, order: list[int]) -> None:
     """Summing log_prob over what comes later in the order leaves the product of the first conditionals, for each i."""
     x, n = states(model.space), model.space.n
-    cells = x.flatten(1)[:, order].long()
+    cells = model.space.cells(x)[:, order].long()
     for context in contexts(model):
         c = repeated(context, len(x))
         p = model.log_prob(x, c).detach().exp()

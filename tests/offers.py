@@ -90,20 +90,20 @@ def tolerance_of(model: Any) -> float:
 
 
 def quadrature(model: Any, context: int | None, edges: Edges | None = None) -> tuple[Tensor, float]:
-    """Midpoints of a grid over the line or the plane, with shape (G, D), and the volume of its cells.
+    """Midpoints of a grid over the line or the plane, with shape (G, *shape), and the volume of its cells.
 
     The grid is as wide as the model's own samples and more, or as the box outside of which its density is zero.
     """
     if edges is not None:
-        low, high = edges(model, context)
+        low, high = (end.reshape(-1) for end in edges(model, context))
     else:
-        seen = model.sample(2000, repeated(context, 2000), noise=Noise(11)).double()
+        seen = model.sample(2000, repeated(context, 2000), noise=Noise(11)).double().reshape(2000, -1)
         low, high = seen.amin(0), seen.amax(0)
         low, high = low - 0.4 * (high - low), high + 0.4 * (high - low)
     n, d = GRID[model.space.dimensions][0], model.space.dimensions
     steps = (torch.arange(n, dtype=torch.float64) + 0.5) / n
     axes = [low[i] + steps * (high[i] - low[i]) for i in range(d)]
-    return torch.cartesian_prod(*axes).reshape(-1, d), float((high - low).prod()) / n**d
+    return torch.cartesian_prod(*axes).reshape(-1, *model.space.shape), float((high - low).prod()) / n**d
 
 
 # Events, counted and compared
@@ -118,7 +118,7 @@ def same(a: Tensor, b: Tensor, message: str, within: float = 1e-9) -> None:
 
 def state_index(space: Any, x: Tensor) -> Tensor:
     """The place of events in ``states``."""
-    return (x.flatten(1).long() * space.n ** torch.arange(space.dimensions - 1, -1, -1)).sum(1)
+    return (space.cells(x).long() * space.n ** torch.arange(space.dimensions - 1, -1, -1)).sum(1)
 
 
 def agree(counts: Tensor, expected: Tensor) -> None:

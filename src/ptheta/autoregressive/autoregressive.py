@@ -212,7 +212,7 @@ class Autoregressive(LossModel):
         """
         self.check(x, context)
         check_mask(x, mask)
-        known = mask.flatten(1)[:, self.order]
+        known = mask.reshape(len(x), self.space.dimensions)[:, self.order]
         behind = (~known).cumsum(1).gt(0) & known  # known, but only after something open
         if bool(behind.any()):
             rows = int(behind.any(1).sum())

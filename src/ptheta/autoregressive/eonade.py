@@ -251,7 +251,7 @@ class EoNADE(LossModel):
         """
         self.check(x, context)
         check_mask(x, mask)
-        noise, known = noise or Noise(None), mask.flatten(1)
+        noise, known = noise or Noise(None), mask.reshape(len(x), self.space.dimensions)
         orders = self._drawn_orders(len(x), noise)
         orders = orders.gather(1, (~known.gather(1, orders)).byte().argsort(stable=True, dim=1))
         return self._in_chunks(orders, self.space.cells(x), known, context, noise, temperature, method)

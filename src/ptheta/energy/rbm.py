@@ -211,7 +211,7 @@ class RBM(LossModel):
             came = f"{mask.dtype} with shape {tuple(mask.shape)}"
             raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
         noise = noise or Noise(None)
-        known, clamped = mask.flatten(1), self._bits(x)
+        known, clamped = mask.reshape(len(x), self.space.dimensions), self._bits(x)
         bits = torch.where(known, clamped, self._independent_bits(len(x), noise))
         for i in range(steps):
             bits = torch.where(known, clamped, self._gibbs(bits, noise.at("gibbs", i), temperature))
