@@ -18,8 +18,9 @@ logit depends linearly on the channels before.
 A score is one pass. For a sample, the stream over the rows above goes row by row, the other pixel by pixel, and a
 resolution of 1 / 2^k is computed only where it is due: every feature once.
 
-Not assumed: smaller resolutions see further, so no pixel inside the image is out of sight. Assumed: channels of a pixel
-depend on each other linearly, within a component.
+Not assumed: any mask; smaller resolutions see far in few layers, and there is no blind spot within their reach. Only of
+the row just above does a pixel in an odd row see no more than the layers at full size reach. Assumed: channels of a
+pixel depend on each other linearly, within a component.
 
 References:
     PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood and Other Modifications
