@@ -21,8 +21,8 @@ b blocks whose kernels have radius q, a pixel sees
 
 and nothing else: a block that is to go right must go up. So the row just above is seen three columns to the right only,
 however deep the stack. The gated PixelCNN has no such spot. Wider kernels than the paper's 3 x 3 (``middle``) make it
-smaller, and biases per pixel (``position``) tell a stack that reaches only so far where in the image it is. On binarized
-MNIST, after one short training on 10,000 images, the biases were worth 5.4 nats and kernels of 5 x 5 another 1.3.
+smaller, and biases per pixel (``position``) tell a stack that reaches only so far where in the image it is. After a
+short training, on 10,000 images of binarized MNIST, the biases were worth 5.4 nats and kernels of 5 x 5 another 1.3.
 
 References:
     Pixel Recurrent Neural Networks (van den Oord, Kalchbrenner & Kavukcuoglu, 2016a)
