@@ -110,6 +110,13 @@ def test_one_component_is_the_independent_model():
     torch.testing.assert_close(mixture.log_prob(x), Independent(Symbols((12,), 4)).fit(x).log_prob(x))
 
 
+def test_a_single_symbol_is_certain():
+    x = torch.zeros(5, 3, dtype=torch.int64)
+    model = ProductMixture(Symbols((3,), 1), components=2).fit(x)
+    assert model.log_prob(x).tolist() == pytest.approx([0.0] * 5, abs=1e-12)
+    assert torch.equal(model.sample(5, noise=Noise(0)), x)
+
+
 def test_one_component_is_the_gaussian():
     x = blobs(200)
     mixture = GaussianMixture(Real((2,)), components=1, smoothing=0).fit(x)

@@ -262,7 +262,7 @@ class ProductMixture(Mixture):
         return (r.T @ features,)
 
     def maximise(self, mass: Tensor, sums: Parameters) -> Parameters:
-        above = sums[0].view(self.components, -1, self.values - 1)
+        above = sums[0].view(self.components, self.space.dimensions, self.values - 1)
         first = (mass[:, None, None] - above.sum(2, keepdim=True)).clamp(min=0)
         counts = torch.cat([first, above], 2) + max(self.smoothing, TINY)
         return ((counts / counts.sum(2, keepdim=True)).clamp(min=TINY).log(),)
