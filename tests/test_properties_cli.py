@@ -75,7 +75,7 @@ WORDS = {
 
 @st.composite
 def commands(draw: st.DrawFn) -> list[str]:
-    words = draw(st.one_of(*WORDS.values()))
+    words = [*draw(st.one_of(*WORDS.values()))]
     for _ in range(draw(st.integers(0, 3))):
         words += [draw(st.sampled_from(FLAGS))]
         if draw(st.integers(0, 4)):

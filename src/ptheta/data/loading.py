@@ -144,6 +144,7 @@ def _unknown(source: str) -> Exception:
     if "/" in source or "\\" in source or Path(source).suffix:
         near = difflib.get_close_matches(source.lower(), NAMES, 1, cutoff=0.8)
         hint = f"; did you mean the data set {near[0]}?" if near else "."
-        return FileNotFoundError(f"there is no file or folder {source}{hint}")
+        shown = source if source.isprintable() else repr(source)
+        return FileNotFoundError(f"there is no file or folder {shown}{hint}")
     hint = f"did you mean {' or '.join(near)}?" if near else f"the names are {', '.join(NAMES)}."
     return ValueError(f"{source!r} is neither a named data set nor a path: {hint}")
