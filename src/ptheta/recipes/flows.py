@@ -40,7 +40,7 @@ def realnvp(
     from ptheta.flows import RealNVP
 
     settings = {"transforms": transforms, "hidden": hidden or _hidden(space), "width": width}
-    return _on_reals(space, lambda real: RealNVP(real, context_space=context_space, **settings))
+    return _on_reals(space, lambda real: RealNVP(real, context_space=context_space, **settings), steps=3000, decay=0.0)
 
 
 def maf(
@@ -107,7 +107,7 @@ def spline_flow(
         context_space: What one context is, or None.
         kind: Coupling scores and samples in one pass; autoregressive is more flexible and samples step by step.
         transforms: The number of transforms.
-        hidden: The widths of each network's hidden layers. By default two of 64 up to 32 variables, else two of 256.
+        hidden: The widths of each network's hidden layers. By default two of 64 up to 32 variables, else one of 256.
         bins: The bins of each spline.
 
     Returns:
@@ -116,20 +116,22 @@ def spline_flow(
     from ptheta.flows import SplineFlow
 
     kind = kind if space.dimensions > 1 else "autoregressive"
-    hidden = hidden or _hidden(space)
+    hidden = hidden or _hidden(space)[: 1 if space.dimensions > 32 else 2]
     settings: dict[str, Any] = {"kind": kind, "transforms": transforms, "hidden": hidden, "bins": bins}
-    return _on_reals(space, lambda real: SplineFlow(real, context_space=context_space, **settings))
+    bound = 3.0 if space.is_discrete else 4.0  # dequantised events lie in [-1, 1]
+    return _on_reals(space, lambda real: SplineFlow(real, context_space=context_space, bound=bound, **settings))
 
 
-def _on_reals(space: "Space", build: "Callable[[Space], Flow]") -> Recipe:
-    """The flow on reals, or its dequantised form on a lattice."""
+def _on_reals(space: "Space", build: "Callable[[Space], Flow]", *, steps: int = 1000, decay: float = 1e-3) -> Recipe:
+    """The flow on reals, or its dequantised form on a lattice, which small pictures fit by these steps and decay."""
     from ptheta.distributions import TrainedDequantized, dequantized_space
 
     training = {"schedule": "cosine", "clip": 5.0}
     if not space.is_discrete:
         return Recipe(build(space), {**training, "steps": 1500, "learning_rate": 2e-3, "weight_decay": 1e-4})
     model = TrainedDequantized(build(dequantized_space(space)), space)
-    return Recipe(model, {**training, "steps": 3000, "learning_rate": 1e-3})
+    steps = steps if space.dimensions < 200 else 3000
+    return Recipe(model, {**training, "steps": steps, "learning_rate": 1e-3, "weight_decay": decay})
 
 
 def _hidden(space: "Space") -> tuple[int, int]:
