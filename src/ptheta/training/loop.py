@@ -89,7 +89,7 @@ def fit(model: Trained, data: Dataset | Tensor, **options: Any) -> None:
     """
     settings = Training.of(**options)
     states = training(model, data, settings)
-    if settings.progress:
+    if settings.progress and Processes().leads:
         from ptheta.training.progress import with_bar
 
         states = with_bar(states, type(model).__name__)
