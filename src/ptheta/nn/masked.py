@@ -87,7 +87,7 @@ class MaskedMLP(nn.Module):
         hidden: The width of each hidden layer.
         context: The number of context features, which enter every layer; 0 for none.
         direct: Whether the inputs reach the outputs by a linear (masked) layer too.
-        activation: The hidden units' nonlinearity.
+        activation: The hidden units' nonlinearity, which may work in place.
         masks: How many masks share the weights. The first is sorted, the others deal its degrees at random, always
             the same way.
 
@@ -108,7 +108,7 @@ class MaskedMLP(nn.Module):
         *,
         context: int = 0,
         direct: bool = False,
-        activation: Activation = F.relu,
+        activation: Activation = torch.relu_,
         masks: int = 1,
     ) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ class Unrolled:
         i, seen = self.i, self.known[0]
         for weight, shift, units in zip(self.weights, self.shifts, self.known[1:], strict=True):
             if units.sizes[i]:  # those of the next degree
-                block = torch.addmm(shift[i], weight[i].narrow(1, 0, seen.count), seen.rows)
+                block = torch.addmm(shift[i], weight[i].narrow(1, 0, seen.count), seen.rows, out=units.room(i))
                 units.append(i, self.net.activation(block))
             seen = units
         out = torch.addmm(self.last_shift[i], self.last_weight[i].narrow(1, 0, seen.count), seen.rows)
@@ -233,10 +233,15 @@ class _Rows:
         self.blocks = () if self.keeps_graph else self.buffer.split(sizes)
         self.rows = self.buffer[:0]
 
+    def room(self, i: int) -> Tensor | None:
+        """Where block i will be, if anywhere."""
+        return None if self.keeps_graph else self.blocks[i]
+
     def append(self, i: int, block: Tensor) -> None:
         self.count += self.sizes[i]
         if self.keeps_graph:
             self.rows = torch.cat([self.rows, block])
         else:
-            self.blocks[i].copy_(block)
+            if block is not self.blocks[i]:
+                self.blocks[i].copy_(block)
             self.rows = self.buffer.narrow(0, 0, self.count)
