@@ -372,3 +372,13 @@ def test_recipes_build_for_every_space(recipe, space):
     assert isinstance(model, TrainedDequantized if space.is_discrete else Flow)
     x = model.sample(2, torch.tensor([0, 2]), noise=Noise(0))
     space.check(x)
+
+
+def test_two_couplings_move_every_variable():
+    with seeded(0):
+        model = RealNVP(Real((5,)), transforms=2, hidden=(8,)).double()
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            p += 0.2 * Noise(1).normal(p.shape, key, like=p)
+    x = Noise(2).normal((3, 5), "x").double()
+    assert bool((model.encode(x) != x).any(0).all())

@@ -1,6 +1,7 @@
 """MADE: its masks against the paper's formulas, its average over masks, its unrolled passes."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -194,3 +195,12 @@ def test_the_recipe_fits_every_space(space):
 
 def test_one_variable_has_no_parents():
     laws.normalised(rough(Binary((1,))).log_prob, Binary((1,)))
+
+
+def test_the_loss_of_several_masks_is_in_the_unit_of_the_event():
+    plain = rough(Real((2,)), masks=2)
+    wide = MADE(Real((2,), (0, 0), (2, 3)), hidden=(12, 9), masks=2).double()
+    wide.load_state_dict(plain.state_dict())
+    x = torch.tensor([[0.3, -1.0], [1.2, 0.4]]).double()
+    raw = wide.loss(x * torch.tensor([2, 3]), None, Noise(0))
+    torch.testing.assert_close(raw, plain.loss(x, None, Noise(0)) + math.log(6))
