@@ -61,7 +61,7 @@ ROWS = (
         "eonade-nips",
         272.39,
         275.0,
-        {"epochs": 300, "weight_decay": 3e-3, "validate_every": 300},
+        {"epochs": 300, "weight_decay": 3e-2, "validate_every": 300},
         40,
         _EONADE + ", one hidden layer, 16 orders.",
         orders=16,
