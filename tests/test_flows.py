@@ -382,3 +382,14 @@ def test_two_couplings_move_every_variable():
             p += 0.2 * Noise(1).normal(p.shape, key, like=p)
     x = Noise(2).normal((3, 5), "x").double()
     assert bool((model.encode(x) != x).any(0).all())
+
+
+def test_two_autoregressive_transforms_let_every_variable_see_every_other():
+    with seeded(0):
+        model = MAF(Real((4,)), transforms=2, hidden=(24,)).double()
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            p += 0.2 * Noise(1).normal(p.shape, key, like=p)
+    x = Noise(2).normal((1, 4), "x").double()
+    jacobian = torch.autograd.functional.jacobian(model.encode, x)[0, :, 0]
+    assert bool((jacobian != 0).sum() >= 15), "the second order is not the reverse of the first"

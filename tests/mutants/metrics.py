@@ -167,12 +167,6 @@ FAULTS: Faults = {
             "0.0 if log_z.exact else log_z.error",
             "one deviation for the 95 % half-width",
         ),
-        Fault(
-            "if isinstance(model, HasLogProb):",
-            "if isinstance(model, HasLogProb) and not isinstance(model, HasElbo):",
-            "a bound is preferred to the exact score",
-            "no model offers both",
-        ),
         Fault("            module.training = mode", "            pass", "scoring leaves the model in evaluation mode"),
         Fault("with torch.no_grad(), seeded(0):", "with torch.no_grad():", "scoring moves torch's random stream"),
         Fault("            module.eval()", "            module.train()", "scored in training mode"),

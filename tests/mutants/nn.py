@@ -128,6 +128,5 @@ FAULTS: Faults = {
         Fault(
             "right - over, rows - 1 + down, -down)", "right - over, rows - 2 + down, 1 - down)", "the row below is seen"
         ),
-        Fault("self.window[:, -1] = 0", "pass", "a drawn row begins with the row above"),
     ),
 }
