@@ -43,6 +43,7 @@ def png(path, shape=(4, 4), value=7):
         ("digitz.npy", r"there is no file or folder digitz\.npy", FileNotFoundError),
         ("", r"^'' is neither", ValueError),
         ("a\0b", r"neither", ValueError),
+        ("~nobody-of-that-name/x", r"neither", ValueError),
         ("x" * 5000, r"neither", ValueError),
     ],
 )

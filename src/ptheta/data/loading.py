@@ -52,12 +52,12 @@ def load(source: str | Path, **options: Any) -> Dataset:
 def _load(source: str | Path, options: dict[str, Any]) -> Dataset:
     if str(source) in NAMES:
         return _named(str(source), options)
-    path = Path(source).expanduser()
     try:
         if not str(source).strip():
             raise ValueError("an empty name")
+        path = Path(source).expanduser()
         exists, is_folder = path.exists(), path.is_dir()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last for the home of nobody
         raise ValueError(f"{str(source)[:80]!r} is neither a data set nor a path that can be looked at.") from error
     if not exists:
         raise _unknown(str(source))

@@ -56,7 +56,10 @@ def find(path: str) -> Path | None:
         Where it is, or None.
     """
     folder = os.environ.get("PTHETA_DATA")
-    roots = ([Path(folder).expanduser()] if folder else []) + [cache_folder()]
+    try:
+        roots = ([Path(folder).expanduser()] if folder else []) + [cache_folder()]
+    except RuntimeError as error:
+        raise ValueError(f"the environment names a home that does not exist: PTHETA_DATA is {folder!r}.") from error
     return next((root / path for root in roots if (root / path).is_file()), None)
 
 
