@@ -4,11 +4,12 @@ With a network that always guesses the event 0, every term of the bound is a num
 to chance.
 """
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-from ptheta.diffusion import DDPM, LinearSchedule
+from ptheta.diffusion import DDPM, Ancestral, LinearSchedule
 from ptheta.noise import Noise
 from ptheta.spaces import Levels, Real, Space
 
@@ -70,3 +71,26 @@ def test_guesses_are_clipped_on_levels_only():
 def test_times_run_from_1_to_the_last():
     u = torch.tensor([1e-9, 0.24, 0.26, 0.51, 0.76, 1 - 1e-9]).double()
     assert blind(Levels((2,), 5), steps=4)._times(u).tolist() == [1, 1, 2, 3, 4, 4]
+
+
+def test_the_terms_between_are_divergences_of_two_gaussians():
+    """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), where p guesses 0: of eq. 7 for t > 1, by torch.distributions."""
+    for model, x in ((blind(Levels((2,), 5)), [0, 3]), (blind(Real((2,))), [0.7, -0.2])):
+        events = torch.tensor([x], dtype=model.space.dtype)
+        origin, expected = model.space.embed(events, torch.float64), 0.0
+        for t in range(2, model.steps + 1):
+            before, now = model.alpha_bar[t - 1], model.alpha_bar[t]
+            beta = 1 - now / before
+            mean = before.sqrt() * beta / (1 - now) * origin  # the part that x_t has in both cancels
+            width = ((1 - before) / (1 - now) * beta).sqrt()
+            own = beta.sqrt() if isinstance(model.space, Real) else width
+            expected += kl_divergence(Normal(mean, width), Normal(torch.zeros_like(mean), own)).sum(1)
+        torch.testing.assert_close(model.bound_terms(events, noise=Noise(0)).steps, expected)
+
+
+def test_an_ancestral_step_is_as_wide_as_its_variance_says():
+    now, then = 0.5, 0.8
+    beta = 1 - now / then
+    assert Ancestral(wide=True).coefficients(now, then)[2] == pytest.approx(beta**0.5)
+    assert Ancestral(wide=False).coefficients(now, then)[2] == pytest.approx((beta * 0.2 / 0.5) ** 0.5)
+    assert [Ancestral(wide).coefficients(0.9, 1.0)[2] for wide in (False, True)] == [0, 0]
