@@ -44,6 +44,9 @@ lint: $(VENV)/lint
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/nade.py
+	$(BIN)/python benchmarks/made.py
+	$(BIN)/python benchmarks/pixelcnn.py
+	$(BIN)/python benchmarks/flows.py
 	$(BIN)/python benchmarks/counting.py
 
 clean:
