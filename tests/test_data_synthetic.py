@@ -112,5 +112,5 @@ def test_copied_tokens_enumerate_to_one_and_to_their_entropy():
 
 @pytest.mark.parametrize("options", [{"lag": 0}, {"lag": 32}, {"tokens": 1}, {"fresh": 0.0}])
 def test_bad_copies_are_refused(options):
-    with pytest.raises(ValueError, match="copied sequences need 1 <= lag < length|should be a positive number"):
+    with pytest.raises(ValueError, match=r"copied sequences need 1 <= lag < length|should be a positive number"):
         synthetic.truth("copy", **options)
