@@ -47,7 +47,9 @@ def reached_lines(root: Path, cache: Path, package: str) -> Reached:
         path = os.pathsep.join([str(root / "src"), str(Path(__file__).parents[2])])
         environment = {**os.environ, "PYTHONPATH": path, RECORD: str(record), "MUTANTS_PACKAGE": package}
         environment.pop("PTHETA_DATA", None)
-        command = [sys.executable, "-m", "pytest", "-p", "tests.mutants.coverage_map", "--tb=short", *stale]
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # all but these take long to import and do nothing here
+        plugins = ["-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin", "-p", "tests.mutants.coverage_map"]
+        command = [sys.executable, "-m", "pytest", *plugins, "--tb=short", *stale]
         done = subprocess.run(command, cwd=root, env=environment)
         if not record.is_file():
             raise SystemExit(f"the tests could not be traced: pytest ended with {done.returncode}.")
