@@ -27,7 +27,7 @@ def _wine(model: str, seconds: float, source: str) -> Row:
 
 
 ROWS = (
-    _wine("realnvp", 70, "Density Estimation Using Real NVP (Dinh et al., 2016)"),
-    _wine("maf", 60, "Masked Autoregressive Flow for Density Estimation (Papamakarios et al., 2017)"),
-    _wine("spline-flow", 110, "Neural Spline Flows (Durkan et al., 2019)"),
+    _wine("realnvp", 120, "Density Estimation Using Real NVP (Dinh et al., 2016)"),
+    _wine("maf", 90, "Masked Autoregressive Flow for Density Estimation (Papamakarios et al., 2017)"),
+    _wine("spline-flow", 180, "Neural Spline Flows (Durkan et al., 2019)"),
 )
