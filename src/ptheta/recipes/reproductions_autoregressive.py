@@ -62,7 +62,7 @@ ROWS = (
         272.39,
         275.0,
         {"epochs": 300, "weight_decay": 3e-2, "validate_every": 300},
-        40,
+        55,
         _EONADE + ", one hidden layer, 16 orders.",
         orders=16,
     ),
