@@ -32,7 +32,7 @@ test: $(VENV)/dev
 test-slow: $(VENV)/dev
 	$(BIN)/pytest -m slow
 
-# Faults seeded in the library one by one: does a test notice each? Half an hour on two cores.
+# Faults seeded in the library one by one: does a test notice each? The first time every test is traced, which takes minutes.
 mutants: $(VENV)/dev
 	$(BIN)/python -m tests.mutants --out benchmarks/results/mutants.json
 
