@@ -15,7 +15,7 @@ ROWS = (
         model="pixelcnn",
         settings={"hidden": 32, "blocks": 7, "middle": 5, "position": True},
         training={
-            "epochs": 11,
+            "epochs": 1,
             "batch_size": 16,
             "learning_rate": 2.5e-3,
             "schedule": "cosine",
@@ -23,9 +23,9 @@ ROWS = (
             "clip": 1.0,
             "precision": "bfloat16",
         },
-        seconds=3200.0,
+        seconds=370.0,
         source="Pixel Recurrent Neural Networks (van den Oord, Kalchbrenner & Kavukcuoglu, 2016). Theirs has 15 blocks "
-        "of half the width, 3 x 3 kernels in them and no biases per pixel, and a far longer training; ours was chosen "
-        "on validation, out of three, after 10,000 images each.",
+        "of half the width, 3 x 3 kernels in them and no biases per pixel, and trained far longer: ours sees every "
+        "event once. Its blocks' kernels and biases were chosen on validation events, out of three settings.",
     ),
 )
