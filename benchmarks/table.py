@@ -91,8 +91,33 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+def sampling() -> str:
+    """Sampling with everything cached, against whole passes of the network, or against zuko."""
+    lines = ["| sampling, one thread | events | ours | without caches | ratio |", "| --- " * 5 + "|"]
+
+    def line(name: str, n: int, ours: float, peer: float) -> str:
+        return f"| {name} | {n} | {duration(ours)} | {duration(peer)} | {peer / ours:.3g} |"
+
+    made = read("made")
+    if made:
+        r, n = made["rows"]["sample"], made["settings"]["samples"]
+        lines.append(line("MADE 784-500-500, whole passes", n, r["ours"], r["peer"]))
+    pixels = read("pixelcnn")
+    for name, r in pixels.get("seconds per event", {}).items():
+        n = pixels["settings"]["batch"]["draw"]
+        lines.append(line(f"{name}, 28 x 28, whole passes", n, n * r["draw"], n * r["draw by whole passes"]))
+    for r in read("flows").get("rows", []):
+        if r["task"] == "sample":
+            lines.append(line(f"{r['workload']}, zuko", r["batch"], r["ours"], r["zuko"]))
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
 def main() -> None:
-    tables = {"models": models(), "measured": measured(), "speed": speed()}
+    tables = {"models": models(), "measured": measured(), "sampling": sampling(), "speed": speed()}
     if "--write" not in sys.argv:
         print("\n\n".join(tables.values()))
         return
