@@ -26,11 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptheta.autoregressive.pixelrnn import PixelRNN, RecurrentLayer, by_gate, by_group
-from ptheta.distributions.heads import Head
 from ptheta.nn.causal import CausalConv, PixelCache, Place
 from ptheta.nn.scan import LSTMScan, lstm_update
-from ptheta.optimizers import Adam, Optimizer
-from ptheta.spaces import Space
 
 __all__ = ["DiagonalBiLSTM"]
 
@@ -41,14 +38,7 @@ NEIGHBOURS = (0, 1)  # one diagonal before: the same row, which is the pixel bes
 class DiagonalBiLSTM(PixelRNN):
     """A PixelRNN that reads an image along its diagonals, from the left and from the right.
 
-    Args:
-        space: ``Binary``, ``Levels`` or ``Symbols``, of shape (channels, height, width).
-        hidden: The number of units h of each layer and direction; a multiple of the channels.
-        layers: How many recurrent layers.
-        kernel: The size of the first kernel, odd.
-        context_space: What one context is, or None. A context moves every feature of the first layer.
-        head: The distribution of one variable; None lets the space choose.
-        optimizer: The gradient rule.
+    Built as ``PixelRNN`` is.
 
     Example:
         >>> from ptheta import Binary, Noise
@@ -57,19 +47,6 @@ class DiagonalBiLSTM(PixelRNN):
         >>> x.shape, model.log_prob(x).shape
         (torch.Size([2, 1, 5, 4]), torch.Size([2]))
     """
-
-    def __init__(
-        self,
-        space: Space,
-        *,
-        hidden: int = 16,
-        layers: int = 7,
-        kernel: int = 7,
-        context_space: Space | None = None,
-        head: Head | None = None,
-        optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
-    ) -> None:
-        super().__init__(space, hidden, layers, kernel, context_space, head, optimizer)
 
     @staticmethod
     def layer(hidden: int, groups: int) -> RecurrentLayer:

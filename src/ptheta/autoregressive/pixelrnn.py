@@ -32,7 +32,7 @@ from ptheta.autoregressive.pixelcnn import image_shape
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
 from ptheta.nn.causal import CausalConv, PixelCache, Place
-from ptheta.optimizers import Optimizer
+from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
 
 __all__ = ["LayerCache", "PixelRNN", "RecurrentLayer", "by_gate", "by_group"]
@@ -88,12 +88,13 @@ class PixelRNN(Autoregressive):
     def __init__(
         self,
         space: Space,
-        hidden: int,
-        layers: int,
-        kernel: int,
-        context_space: Space | None,
-        head: Head | None,
-        optimizer: Optimizer,
+        *,
+        hidden: int = 16,
+        layers: int = 7,
+        kernel: int = 7,
+        context_space: Space | None = None,
+        head: Head | None = None,
+        optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who=type(self).__name__)
         self.shape = image_shape(space, type(self).__name__)
