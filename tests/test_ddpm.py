@@ -649,3 +649,18 @@ def test_the_recipe_fits_any_space_of_numbers(space, context_space, dials):
     context = None if context_space is None else torch.zeros(3, dtype=torch.int64)
     recipe.model.check(recipe.model.sample(3, context, noise=Noise(0)), context)
     Training.of(**recipe.training)
+
+
+def test_every_step_back_draws_noise_of_its_own(monkeypatch):
+    torch.manual_seed(0)
+    model = DDPM(Real((2,)), steps=5, network=ResidualMLP((2,), width=8, blocks=1)).double()
+    honest, drawn = Noise.normal, []
+
+    def normal(noise, shape, key, like=None):
+        drawn.append(honest(noise, shape, key, like))
+        return drawn[-1]
+
+    monkeypatch.setattr(Noise, "normal", normal)
+    model.sample(3, noise=Noise(0))
+    assert len(drawn) >= 5  # the start, and a draw for every step back but the last
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(drawn, 2))
