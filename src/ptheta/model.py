@@ -34,6 +34,7 @@ __all__ = [
     "Model",
     "Objective",
     "Trained",
+    "check_mask",
 ]
 
 
@@ -136,6 +137,13 @@ class Model(ABC):
         self.context_space.check(context, "context")
         if len(context) != n:
             raise ValueError(f"expected one context per event: {n} rows, but the context has {len(context)}.")
+
+
+def check_mask(x: Tensor, mask: Tensor) -> None:
+    """Raises ValueError, saying what came, unless the mask is Boolean and has the shape of the events."""
+    if mask.shape != x.shape or mask.dtype != torch.bool:
+        came = f"{mask.dtype} with shape {tuple(mask.shape)}"
+        raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
 
 
 class LossModel(Trained, Model):

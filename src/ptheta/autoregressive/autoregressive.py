@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ptheta.autoregressive.sampling import Choice, check_mask, fixed_point, naive
+from ptheta.autoregressive.sampling import Choice, fixed_point, naive
 from ptheta.distributions.heads import Head, default_head
-from ptheta.model import LossModel
+from ptheta.model import LossModel, check_mask
 from ptheta.noise import Noise
 from ptheta.optimizers import Optimizer
 from ptheta.spaces import Levels, Space, Symbols

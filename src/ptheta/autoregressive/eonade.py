@@ -42,9 +42,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptheta.autoregressive.autoregressive import CHUNK, condition, features, look
-from ptheta.autoregressive.sampling import Choice, check_mask
+from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head, default_head
-from ptheta.model import LossModel
+from ptheta.model import LossModel, check_mask
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require

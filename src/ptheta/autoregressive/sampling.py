@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ptheta.distributions.heads import BernoulliHead, Head
 
-__all__ = ["Choice", "check_mask", "fixed_point", "naive"]
+__all__ = ["Choice", "fixed_point", "naive"]
 
 Conditionals = Callable[[Tensor], Tensor]
 
@@ -82,13 +82,6 @@ class Choice:
         if isinstance(self.head, BernoulliHead):  # its own draw, without the way through bytes and back
             return torch.lt(uniforms[..., 0], params[..., 0].sigmoid()).to(params.dtype)
         return self.head.sample(params, uniforms)
-
-
-def check_mask(x: Tensor, mask: Tensor) -> None:
-    """Raises ValueError, saying what came, unless the mask is Boolean and has the shape of the events."""
-    if mask.shape != x.shape or mask.dtype != torch.bool:
-        came = f"{mask.dtype} with shape {tuple(mask.shape)}"
-        raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
 
 
 def naive(conditionals: Conditionals, choice: Choice) -> Tensor:

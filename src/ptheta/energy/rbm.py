@@ -44,7 +44,7 @@ from torch import Tensor, nn
 
 from ptheta.energy.mcmc import annealed_importance_sampling, annealing_schedule, draw_bits
 from ptheta.energy.partition import RBMBridge, enumerate_log_partition
-from ptheta.model import Estimate, LossModel
+from ptheta.model import Estimate, LossModel, check_mask
 from ptheta.noise import Noise
 from ptheta.optimizers import SGD, Optimizer
 from ptheta.spaces import Binary, Space, require
@@ -207,9 +207,7 @@ class RBM(LossModel):
             Events with shape (B, *space.shape).
         """
         self.check(x, context)
-        if mask.shape != x.shape or mask.dtype != torch.bool:
-            came = f"{mask.dtype} with shape {tuple(mask.shape)}"
-            raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
+        check_mask(x, mask)
         noise = noise or Noise(None)
         known, clamped = mask.reshape(len(x), self.space.dimensions), self._bits(x)
         bits = torch.where(known, clamped, self._independent_bits(len(x), noise))
