@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 __all__ = ["rnn", "rnn_nade", "transformer"]
 
+PixelOrder = Literal["raster", "zigzag", "spiral", "random"]
+
 
 def rnn(
     space: "Space",
@@ -18,7 +20,7 @@ def rnn(
     layers: int | None = None,
     cell: Literal["lstm", "gru"] = "lstm",
     dropout: float = 0.0,
-    pixel_order: Literal["raster", "zigzag", "spiral", "random"] = "raster",
+    pixel_order: PixelOrder = "raster",
 ) -> Recipe:
     """A recurrent network that reads the variables one after the other.
 
@@ -35,7 +37,6 @@ def rnn(
         The model and its training.
     """
     from ptheta.autoregressive import RNN
-    from ptheta.autoregressive import pixel_order as order_of
 
     is_text = space.kind == "symbols"
     model = RNN(
@@ -46,7 +47,7 @@ def rnn(
         positions=0 if is_text else 16,
         dropout=dropout,
         context_space=context_space,
-        order=None if pixel_order == "raster" and len(space.shape) < 3 else order_of(space.shape, pixel_order),
+        order=_order(space, pixel_order),
     )
     rate = 2e-3 if is_text else 3e-3
     return Recipe(model, {"schedule": "cosine", "batch_size": 64, "epochs": 15, "learning_rate": rate, "clip": 1.0})
@@ -93,7 +94,7 @@ def transformer(
     layers: int = 4,
     heads: int = 4,
     dropout: float = 0.0,
-    pixel_order: Literal["raster", "zigzag", "spiral", "random"] = "raster",
+    pixel_order: PixelOrder = "raster",
 ) -> Recipe:
     """A decoder-only transformer over the variables.
 
@@ -110,7 +111,6 @@ def transformer(
         The model and its training.
     """
     from ptheta.autoregressive import Transformer
-    from ptheta.autoregressive import pixel_order as order_of
 
     model = Transformer(
         space,
@@ -119,7 +119,14 @@ def transformer(
         heads=heads,
         dropout=dropout,
         context_space=context_space,
-        order=None if pixel_order == "raster" and len(space.shape) < 3 else order_of(space.shape, pixel_order),
+        order=_order(space, pixel_order),
     )
     training = {"schedule": "cosine", "warmup": 50, "batch_size": 64, "epochs": 15, "learning_rate": 1e-3, "clip": 1.0}
     return Recipe(model, training)
+
+
+def _order(space: "Space", kind: PixelOrder) -> tuple[int, ...] | None:
+    """The order of the variables; None is that of the event, which keeps vectors and texts as they are."""
+    from ptheta.autoregressive import pixel_order
+
+    return None if kind == "raster" and len(space.shape) < 3 else pixel_order(space.shape, kind)
