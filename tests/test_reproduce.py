@@ -15,12 +15,13 @@ from ptheta.recipes.row import Row
 from ptheta.recipes.runs import build
 from ptheta.spaces import Binary, Tokens
 
-QUICK = Row("quick", 2.0, 3.0, "at most", "nats", "bars", "independent", source="A test.", run=lambda seed: 2.5 + seed)
+QUICK = Row("quick", 2.0, 3.0, "at most", "nats", "bars", "independent", source="A test.", run=lambda seed, folder: 2.5 + seed)
 
 
 @pytest.fixture(autouse=True)
-def rows(monkeypatch):
-    small = replace(QUICK, name="tiny", paper=0.0, pass_line=9.0, run=lambda seed: 8.0)
+def rows(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    small = replace(QUICK, name="tiny", paper=0.0, pass_line=9.0, run=lambda seed, folder: 8.0)
     for row in (QUICK, replace(QUICK, name="huge", gpu_seconds=600.0, small=small)):
         monkeypatch.setitem(reproductions.ROWS, row.name, row)
 
@@ -56,6 +57,31 @@ def test_without_a_gpu_a_smaller_version_runs_and_claims_nothing(capsys, tmp_pat
     result = run_row("huge")
     assert result["paper"] is None and result["difference"] is None and result["device"] == "cpu"
     assert keep(result, tmp_path / "new").name == "huge.json"
+
+
+def test_a_row_stopped_goes_on_where_it_was(capsys, tmp_path, monkeypatch):
+    fitted = replace(QUICK, name="fitted", model="nade", data="bars", run=None, settings={"hidden": 4})
+    monkeypatch.setitem(reproductions.ROWS, "fitted", replace(fitted, training={"steps": 40}))
+    assert main(["reproduce", "fitted", "--out", "alone", "--run", "whole"]) in (0, 1)
+    monkeypatch.setitem(reproductions.ROWS, "fitted", replace(fitted, training={"steps": 40, "checkpoint_minutes": 0}))
+
+    def stop_after(states, name, console=None):
+        for state in states:
+            if state.step == 15:
+                raise KeyboardInterrupt
+            yield state
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ptheta.training.progress.with_bar", stop_after)
+        assert main(["reproduce", "fitted", "--out", "stopped"]) == 130
+    assert not (tmp_path / "stopped").exists()
+    assert main(["reproduce", "fitted", "--out", "stopped", "--resume"]) in (0, 1)
+    assert "--resume goes on in runs/fitted-seed-0-1" in capsys.readouterr().err
+    alone, gone_on = (json.loads((tmp_path / d / "fitted.json").read_text())["0"] for d in ("alone", "stopped"))
+    assert gone_on["ours"] == alone["ours"] and gone_on["resumed"] and not alone["resumed"]
+    assert main(["reproduce", "fitted", "--run", "whole"]) == 2
+    assert "whole exists already. Give --resume" in capsys.readouterr().err
+    assert main(["sample", "runs/fitted-seed-0-1", "-n", "4", "--out", "x.npy"]) == 0
 
 
 def test_mistakes_are_sentences(capsys, tmp_path):

@@ -98,6 +98,8 @@ def _reproduce(
     name: Positional[str] = "",
     seed: int = 0,
     out: Path = RESULTS,
+    run: Path | None = None,
+    resume: bool = False,
     list: bool = False,
     json: bool = False,
 ) -> int:
@@ -107,6 +109,8 @@ def _reproduce(
         name: The row.
         seed: Names every draw.
         out: The folder that keeps the results, a file per row, an entry per seed.
+        run: The folder of the run, which ptheta sample opens; by default runs/<row>-seed-<seed>-<n>.
+        resume: Goes on where the run stands that was stopped: that of --run, or the newest of the row and seed.
         list: Shows all rows with the time each is expected to take.
         json: Prints one JSON object.
 
@@ -131,8 +135,12 @@ def _reproduce(
     row = find_row(name)
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out should be a folder that keeps results, but {out} is a file.")
-    say(f"{name}: expected to take {_duration(row.small.seconds if row.small else row.seconds)}", error=True)
-    result = run_row(name, seed=seed)
+    run = run or _run_folder(f"{name}-seed-{seed}", resume)
+    if run.exists() and not resume:
+        raise ValueError(f"the folder {run} exists already. Give --resume to go on with it, or another --run.")
+    took = _duration(row.small.seconds if row.small else row.seconds)
+    say(f"{name}: expected to take {took}; if stopped, --resume goes on in {run}", error=True)
+    result = run_row(name, seed=seed, folder=run)
     path = keep(result, out)
     if json:
         say(jsonlib.dumps(result, indent=1))
@@ -147,6 +155,13 @@ def _reproduce(
     say(f"{result['unit']}; {_duration(result['seconds'])}; {result['source']}")
     say(f"kept in {path}    next: ptheta reproduce {name} --seed {seed + 1}")
     return 0 if result["passed"] else 1
+
+
+def _run_folder(stem: str, resume: bool) -> Path:
+    """The first free folder of a row and seed, or the newest one to go on with."""
+    free = free_folder(Path("runs"), stem)
+    newest = free.with_name(f"{stem}-{int(free.name.rpartition('-')[2]) - 1}")
+    return newest if resume and newest.exists() else free
 
 
 def _duration(seconds: float) -> str:

@@ -2,8 +2,10 @@
 
 import json
 import time
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ptheta.hints import did_you_mean
@@ -36,7 +38,7 @@ ROWS: dict[str, Row] = {
 }
 
 
-def run_row(name: str, seed: int = 0) -> dict[str, Any]:
+def run_row(name: str, seed: int = 0, folder: Path | None = None) -> dict[str, Any]:
     """Runs a row: fits on train, chooses on valid, reports on test.
 
     A row whose budget is a GPU's runs on it; without one its smaller version runs, and the result says so.
@@ -44,11 +46,12 @@ def run_row(name: str, seed: int = 0) -> dict[str, Any]:
     Args:
         name: A key of ``ROWS``.
         seed: Names every draw.
+        folder: Where the run is kept; one that holds an unfinished run is gone on with. None keeps nothing.
 
     Returns:
         ``row``, ``version``, ``paper``, ``ours``, ``difference`` (ours less the paper's), ``pass_line``, ``passed``,
-        ``unit``, ``seed``, ``seconds``, ``cpu_seconds``, ``threads``, ``device`` and ``source``. In the smaller
-        version of a row ``paper`` and ``difference`` are None.
+        ``unit``, ``seed``, ``seconds``, ``cpu_seconds``, ``threads``, ``device``, ``resumed`` (then the seconds are
+        those since) and ``source``. In the smaller version of a row ``paper`` and ``difference`` are None.
     """
     import torch
 
@@ -57,7 +60,10 @@ def run_row(name: str, seed: int = 0) -> dict[str, Any]:
     if row.small is not None and is_small:
         row = row.small
     started, started_cpu = time.perf_counter(), time.process_time()
-    ours = row.run(seed) if row.run else _fitted(row, seed, device if row.gpu_seconds else "cpu")
+    is_resumed = folder is not None and folder.exists()
+    with nullcontext(folder) if folder else TemporaryDirectory() as kept:
+        where = Path(kept or "")
+        ours = row.run(seed, where) if row.run else _fitted(row, seed, device if row.gpu_seconds else "cpu", where)
     return {
         "row": name,
         "version": f"smaller: {row.name}" if is_small else "the row",
@@ -72,6 +78,7 @@ def run_row(name: str, seed: int = 0) -> dict[str, Any]:
         "cpu_seconds": time.process_time() - started_cpu,
         "threads": torch.get_num_threads(),
         "device": device if row.gpu_seconds else "cpu",
+        "resumed": is_resumed,
         "source": row.source,
     }
 
@@ -109,20 +116,15 @@ def keep(result: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def _fitted(row: Row, seed: int, device: str) -> float:
+def _fitted(row: Row, seed: int, device: str, folder: Path) -> float:
     """The negative log-likelihood, or its bound, of the test split in nats."""
     from ptheta.data import load
     from ptheta.metrics import likelihood
-    from ptheta.model import Trained
-    from ptheta.recipes.runs import build, merged_training
+    from ptheta.recipes.rowfit import fitted
 
     data = load(row.data).without_context()
-    recipe = build(row.model, data.space, seed=seed, settings=row.settings)
-    model = recipe.model
-    if isinstance(model, Trained):
-        model.fit(data, **{**merged_training(recipe, row.training), "seed": seed, "device": device, "progress": True})
-    else:
-        model.fit(data, **recipe.training, seed=seed)
+    options = {**row.training, **({} if device == "cpu" else {"device": device})}
+    model = fitted(row.model, data, folder, seed, settings=row.settings, options=options)
     found = likelihood(model, data.test, importance=row.importance)
     assert found.value is not None
     return found.value

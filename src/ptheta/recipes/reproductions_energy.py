@@ -3,6 +3,8 @@
 With 20 hidden units log Z is a sum over 2^20 states, so both numbers are checked against the exact one.
 """
 
+from pathlib import Path
+
 from ptheta.recipes.row import Row
 
 __all__ = ["ROWS", "annealing_error"]
@@ -11,24 +13,22 @@ _SOURCE = "On the Quantitative Analysis of Deep Belief Networks (Salakhutdinov &
 _HIDDEN, _TEMPERATURES, _CHAINS = 20, 2000, 1000
 
 
-def annealing_error(seed: int = 0) -> float:
+def annealing_error(seed: int, folder: Path) -> float:
     """How far annealed importance sampling is from the exact log Z of an RBM on binarized MNIST.
 
     Args:
         seed: Names the weights, the batches and the chains.
+        folder: Where the run is kept.
 
     Returns:
         The difference, estimate less exact, in nats.
     """
     from ptheta.data import load
     from ptheta.energy import RBM, annealed_importance_sampling, annealing_schedule
-    from ptheta.noise import Noise, seeded
-    from ptheta.recipes.energy import rbm
+    from ptheta.noise import Noise
+    from ptheta.recipes.rowfit import fitted
 
-    data = load("binarized-mnist").without_context()
-    with seeded(seed):
-        recipe = rbm(data.space, hidden=_HIDDEN)
-    model = recipe.model.fit(data, **recipe.training, seed=seed, progress=True)
+    model = fitted("rbm", load("binarized-mnist"), folder, seed, settings={"hidden": _HIDDEN})
     assert isinstance(model, RBM)
     estimate = annealed_importance_sampling(model.bridge(), annealing_schedule(_TEMPERATURES), _CHAINS, Noise(seed))
     return estimate.value - model.log_partition().value

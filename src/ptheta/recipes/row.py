@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, final
 
 __all__ = ["Row"]
@@ -28,7 +29,8 @@ class Row:
         small: For a row whose budget is a GPU's: the smaller version that runs without one. It has a name, a line and
             a source of its own, and never claims the paper's row.
         source: Authors, year and title, with what was chosen on validation.
-        run: For rows that are not one fit and one test likelihood: takes a seed, returns our number.
+        run: For rows that are not one fit and one test likelihood: takes a seed and a folder for runs, returns our
+            number.
     """
 
     name: str
@@ -45,7 +47,7 @@ class Row:
     gpu_seconds: float | None = None
     small: "Row | None" = None
     source: str = ""
-    run: Callable[[int], float] | None = None
+    run: Callable[[int, Path], float] | None = None
 
     @property
     def pass_text(self) -> str:
