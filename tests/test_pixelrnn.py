@@ -9,8 +9,7 @@ import laws
 import sight
 from cases import prepared
 from ptheta.autoregressive import DiagonalBiLSTM, RowLSTM
-from ptheta.autoregressive.diagonal_bilstm import skew, unskew
-from ptheta.nn.scan import LSTMScan, lstm_update
+from ptheta.nn.scan import LSTMScan, diagonals, lstm_update, rows
 from ptheta.noise import Noise, seeded
 from ptheta.spaces import Binary, Levels, Real
 
@@ -29,45 +28,61 @@ def rough(model, scale: float = 0.5):
 # The scan
 
 
-def neighbours(h, shifts):
-    """What ``shifted`` does, in operations that autograd follows."""
-    places = h.shape[-2]
-    wide = torch.nn.functional.pad(h, (0, 0, places, places))
-    return torch.cat([wide[..., places - s : 2 * places - s, :] for s in shifts], -1)
+def loop(gates, weight, before, shape):
+    """The recurrence one pixel at a time, under autograd; ``before(r, c)`` are the pixels that feed one, its own first.
+
+    The cell that a pixel goes on from is that of the pixel which the update of its line keeps: above, or beside.
+    """
+    groups, n, _, width = gates.shape
+    zero = gates.new_zeros(groups, n, width // 4)
+    h, c = {}, {}
+    for r in range(shape[0]):
+        for k in range(shape[1]):
+            fed = before(r, k)
+            u = torch.cat([h.get(pixel, zero) for pixel in fed], -1)
+            a = gates[:, :, r * shape[1] + k] + torch.einsum("gnk,gkf->gnf", u, weight)
+            h[r, k], c[r, k] = lstm_update(a, c.get(fed[0], zero))
+    return torch.stack(list(h.values()), 2)
 
 
-def loop(gates, weight, shifts):
-    """The recurrence one step at a time, under autograd."""
-    h = c = torch.zeros_like(gates[0, ..., : gates.shape[-1] // 4])
-    states = []
-    for t in range(len(gates)):
-        h, c = lstm_update(gates[t] + torch.einsum("gnpk,gkf->gnpf", neighbours(h, shifts), weight), c)
-        states.append(h)
-    return torch.stack(states)
+def beside(r, k):
+    return [(r, k - 1), (r - 1, k)]  # the cell goes on along the row, skewed or not
 
 
-@pytest.mark.parametrize("shifts", [(0,), (0, 1), (1, 0, -1)], ids=str)
-def test_the_scan_equals_a_loop_and_its_gradient(shifts):
-    noise = Noise(0)
+def above(r, k):
+    return [(r - 1, k), (r - 1, k - 1), (r - 1, k + 1)]
+
+
+SCANS = {"rows": (rows, (0, 1, -1), above), "diagonals": (diagonals, (0, 1), beside)}
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (5, 3), (1, 4), (4, 1), (1, 1)], ids=str)
+@pytest.mark.parametrize("kind", SCANS)
+def test_the_scan_equals_a_loop_and_its_gradient(kind, shape):
+    (lines, shifts, before), noise = SCANS[kind], Noise(0)
     like = torch.zeros((), dtype=torch.float64)
-    gates = noise.normal((4, 2, 3, 5, 12), "gates", like=like).requires_grad_()
+    gates = noise.normal((2, 3, math.prod(shape), 12), "gates", like=like).requires_grad_()
     weight = noise.normal((2, 3 * len(shifts), 12), "weight", like=like).requires_grad_()
-    out, expected = LSTMScan.apply(gates, weight, shifts), loop(gates, weight, shifts)
+    out, expected = LSTMScan.apply(gates, weight, lines(*shape), shifts), loop(gates, weight, before, shape)
     torch.testing.assert_close(out, expected, rtol=0, atol=1e-12)
     wanted = noise.normal(out.shape, "wanted", like=like)
     ours, theirs = (torch.autograd.grad((o * wanted).sum(), (gates, weight)) for o in (out, expected))
     for mine, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, other, rtol=0, atol=1e-10)
-    with pytest.raises(AssertionError):  # a twin whose neighbours are the wrong ones
-        torch.testing.assert_close(LSTMScan.apply(gates, weight, tuple(s + 1 for s in shifts)), expected)
+    if min(shape) > 1:  # a twin whose neighbours are the wrong ones
+        with pytest.raises(AssertionError):
+            torch.testing.assert_close(LSTMScan.apply(gates, weight, lines(*shape), (2, *shifts[1:])), expected)
 
 
-def test_skewing_is_undone():
-    x = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(unskew(skew(x), 5), x)
-    assert skew(x).shape == (7, 2, 3, 4)
-    assert torch.equal(skew(x)[4, :, 1], x[:, 1, 3])  # row r holds column t - r at diagonal t
-    assert not skew(x)[0, :, 1:].any() and not skew(x)[-1, :, :-1].any()
+@pytest.mark.parametrize("shape", [(4, 5), (5, 3), (1, 4), (4, 1)], ids=str)
+def test_lines_visit_every_pixel_once_in_order(shape):
+    pixels = torch.arange(math.prod(shape))
+    for lines in (rows(*shape), diagonals(*shape)):
+        assert sorted(torch.cat([pixels[line.pixels] for line in lines]).tolist()) == pixels.tolist()
+        assert all(len(pixels[line.pixels]) == line.length for line in lines)
+    for t, line in enumerate(diagonals(*shape)):
+        places = range(line.first, line.first + line.length)
+        assert pixels[line.pixels].tolist() == [r * shape[1] + t - r for r in places]
 
 
 # What they see

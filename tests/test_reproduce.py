@@ -15,7 +15,9 @@ from ptheta.recipes.row import Row
 from ptheta.recipes.runs import build
 from ptheta.spaces import Binary, Tokens
 
-QUICK = Row("quick", 2.0, 3.0, "at most", "nats", "bars", "independent", source="A test.", run=lambda seed, folder: 2.5 + seed)
+QUICK = Row(
+    "quick", 2.0, 3.0, "at most", "nats", "bars", "independent", source="A test.", run=lambda seed, folder: 2.5 + seed
+)
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,9 @@
 """Diagonal BiLSTM: a PixelRNN whose layers step from diagonal to diagonal, from both sides.
 
 One direction starts in the top left corner: a unit takes its gates from its own pixel (1 x 1, mask B) and from the
-states of the pixels to its left and above it. The other starts in the top right corner: right and above. Row r of the
-image, shifted by r columns, turns diagonals into columns, and a diagonal is one step (section 3.2). The right-hand
-states of a row have seen pixels to the right, so they are handed down one row before both are added:
+states of the pixels to its left and above it. The other starts in the top right corner: right and above. A diagonal is
+one step; the paper skews the image for it, shifting row r by r columns, so that diagonals become columns (section 3.2).
+The right-hand states of a row have seen pixels to the right, so they are handed down one row before both are added:
 
     y_{r,c} = left_{r,c} + right_{r-1,c}.
 
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ptheta.autoregressive.pixelrnn import PixelRNN, RecurrentLayer, by_gate, by_group
 from ptheta.nn.causal import CausalConv, PixelCache, Place
-from ptheta.nn.scan import LSTMScan, lstm_update
+from ptheta.nn.scan import LSTMScan, diagonals, lstm_update
 
 __all__ = ["DiagonalBiLSTM"]
 
@@ -53,20 +53,6 @@ class DiagonalBiLSTM(PixelRNN):
         return _Diagonals(hidden, groups)
 
 
-def skew(x: Tensor) -> Tensor:
-    """Shifts row r right by r columns, filling with zeros: (B, H, W, F) becomes (W + H - 1, B, H, F), by diagonals."""
-    n, height, width, features = x.shape
-    x = F.pad(x, (0, 0, 0, height)).reshape(n, height * (width + height), features)
-    return x[:, : height * (width + height - 1)].view(n, height, width + height - 1, features).permute(2, 0, 1, 3)
-
-
-def unskew(x: Tensor, width: int) -> Tensor:
-    """Undoes ``skew``: (W + H - 1, B, H, F) becomes (B, H, W, F)."""
-    n, height, features = x.shape[1:]
-    x = x.permute(1, 2, 0, 3).reshape(n, height * (width + height - 1), features)
-    return F.pad(x, (0, 0, 0, height)).view(n, height, width + height, features)[:, :, :width]
-
-
 @final
 class _Diagonals(RecurrentLayer):
     """One layer: 2h features in, h states out, the sum of two directions."""
@@ -80,8 +66,9 @@ class _Diagonals(RecurrentLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         left, right = by_gate(self.left(x), self.groups), by_gate(self.right(x).flip(2), self.groups)
-        gates = torch.stack([skew(left), skew(right)], 1)  # (T, 2, B, H, 4h): zero gates outside keep zero cells
-        left, right = (unskew(s, x.shape[2]) for s in LSTMScan.apply(gates, self.weight, NEIGHBOURS).unbind(1))
+        gates, size = torch.stack([left, right]).flatten(2, 3), x.shape[1:3]  # (2, B, H W, 4h)
+        states = LSTMScan.apply(gates, self.weight, diagonals(*size), NEIGHBOURS)
+        left, right = states.unflatten(2, size).unbind()
         return left + F.pad(right.flip(2), (0, 0, 0, 0, 1, -1))  # handed down one row
 
     def cache(self, n: int, width: int, place: Place) -> "_DiagonalsCache":

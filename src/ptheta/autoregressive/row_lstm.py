@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ptheta.autoregressive.pixelrnn import PixelRNN, RecurrentLayer, by_gate, by_group
 from ptheta.nn.causal import CausalConv, PixelCache, Place
-from ptheta.nn.scan import LSTMScan, lstm_update, shifted
+from ptheta.nn.scan import LSTMScan, lstm_update, rows, shifted
 
 __all__ = ["RowLSTM"]
 
@@ -56,9 +56,9 @@ class _Rows(RecurrentLayer):
         self.weight = nn.Parameter(torch.empty(1, 3 * hidden, 4 * hidden).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
-        gates = by_gate(self.gates(x), self.groups).transpose(0, 1)[:, None]  # (H, 1, B, W, 4h)
-        states = LSTMScan.apply(gates.contiguous(), self.weight, NEIGHBOURS)
-        return states[:, 0].transpose(0, 1)
+        height, width = x.shape[1:3]
+        gates = by_gate(self.gates(x), self.groups).flatten(1, 2)[None]  # (1, B, H W, 4h)
+        return LSTMScan.apply(gates, self.weight, rows(height, width), NEIGHBOURS)[0].unflatten(1, (height, width))
 
     def cache(self, n: int, width: int, place: Place) -> "_RowsCache":
         return _RowsCache(self, n, width, place)
