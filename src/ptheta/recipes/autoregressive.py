@@ -1,7 +1,8 @@
 """Known-good autoregressive models."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from ptheta.recipes.orders import PixelOrder, order_of
 from ptheta.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -13,19 +14,20 @@ _LARGE = 700  # variables from which on events are taken to be pictures by the t
 _COMMON = {"schedule": "cosine", "batch_size": 50}
 
 
-def fvbn(space: "Space", context_space: "Space | None" = None) -> Recipe:
+def fvbn(space: "Space", context_space: "Space | None" = None, *, pixel_order: PixelOrder = "raster") -> Recipe:
     """A fully visible belief net: one logistic regression per variable. Its L2 penalty is the training's weight_decay.
 
     Args:
         space: What one event is: bits, levels or symbols.
         context_space: What one context is, or None.
+        pixel_order: The order in which pixels follow one another.
 
     Returns:
         The model and its training.
     """
     from ptheta.autoregressive import FVBN
 
-    model = FVBN(space, context_space=context_space)
+    model = FVBN(space, context_space=context_space, order=order_of(space, pixel_order))
     if space.dimensions >= _LARGE:
         return Recipe(model, {**_COMMON, "epochs": 25, "batch_size": 100, "learning_rate": 1e-3})
     decay = 3e-4 if space.kind == "binary" else 1e-2
@@ -39,6 +41,7 @@ def nade(
     hidden: int | None = None,
     activation: Literal["sigmoid", "relu"] | None = None,
     components: int = 10,
+    pixel_order: PixelOrder = "raster",
 ) -> Recipe:
     """A neural autoregressive distribution estimator; on reals RNADE, with a mixture of Gaussians per variable.
 
@@ -49,6 +52,7 @@ def nade(
             else 200.
         activation: The hidden units' nonlinearity. By default relu on reals, else sigmoid.
         components: The components of the mixtures on reals and on more than 32 levels.
+        pixel_order: The order in which pixels follow one another.
 
     Returns:
         The model and its training.
@@ -67,7 +71,10 @@ def nade(
     else:
         width, training = 300, {"epochs": 30, "learning_rate": 3e-3, "weight_decay": 1e-3}
     activation = activation or ("relu" if is_real else "sigmoid")
-    model = NADE(space, hidden=hidden or width, context_space=context_space, head=head, activation=activation)
+    order = order_of(space, pixel_order)
+    model = NADE(
+        space, hidden=hidden or width, context_space=context_space, order=order, head=head, activation=activation
+    )
     return Recipe(model, {**_COMMON, **training})
 
 
@@ -79,6 +86,7 @@ def made(
     direct: bool = True,
     masks: int = 1,
     components: int = 10,
+    pixel_order: PixelOrder = "raster",
 ) -> Recipe:
     """A masked autoencoder: an autoregressive perceptron of any depth, all conditionals in one pass.
 
@@ -89,6 +97,7 @@ def made(
         direct: Whether variables also reach the outputs directly.
         masks: How many masks share the weights; scores and samples average over them.
         components: The components of the mixtures on reals and on more than 32 levels.
+        pixel_order: The order in which pixels follow one another.
 
     Returns:
         The model and its training.
@@ -105,7 +114,8 @@ def made(
     else:
         training = {"epochs": 60, "learning_rate": 3e-3, "weight_decay": 1e-3}
     hidden = hidden or ((100,) if is_real else (500,))
-    model = MADE(space, hidden=hidden, context_space=context_space, head=head, direct=direct, masks=masks)
+    options: dict[str, Any] = {"hidden": hidden, "head": head, "direct": direct, "masks": masks}
+    model = MADE(space, context_space=context_space, order=order_of(space, pixel_order), **options)
     return Recipe(model, {**_COMMON, **training})
 
 

@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING, Literal
 
+from ptheta.recipes.orders import PixelOrder, order_of
 from ptheta.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from ptheta.spaces import Space
 
 __all__ = ["rnn", "rnn_nade", "transformer"]
-
-PixelOrder = Literal["raster", "zigzag", "spiral", "random"]
 
 
 def rnn(
@@ -47,7 +46,7 @@ def rnn(
         positions=0 if is_text else 16,
         dropout=dropout,
         context_space=context_space,
-        order=_order(space, pixel_order),
+        order=order_of(space, pixel_order),
     )
     rate = 2e-3 if is_text else 3e-3
     return Recipe(model, {"schedule": "cosine", "batch_size": 64, "epochs": 15, "learning_rate": rate, "clip": 1.0})
@@ -119,14 +118,7 @@ def transformer(
         heads=heads,
         dropout=dropout,
         context_space=context_space,
-        order=_order(space, pixel_order),
+        order=order_of(space, pixel_order),
     )
     training = {"schedule": "cosine", "warmup": 50, "batch_size": 64, "epochs": 15, "learning_rate": 1e-3, "clip": 1.0}
     return Recipe(model, training)
-
-
-def _order(space: "Space", kind: PixelOrder) -> tuple[int, ...] | None:
-    """The order of the variables; None is that of the event, which keeps vectors and texts as they are."""
-    from ptheta.autoregressive import pixel_order
-
-    return None if kind == "raster" and len(space.shape) < 3 else pixel_order(space.shape, kind)

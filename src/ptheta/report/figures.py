@@ -1,15 +1,14 @@
 """Figures of the theory, each computed afresh: ``ptheta figure NAME``.
 
-The first seven and the spiral need no training; samples, two-answers and modes fit models and take up to a few minutes.
+Those that fit models or time them (samples, two-answers, modes, pixel-orders, memory, sample-cost) take up to a few
+minutes; the others are drawn at once.
 """
 
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -17,12 +16,11 @@ from ptheta.distributions.games import simultaneous_steps
 from ptheta.distributions.information import entropy, information, jensen_shannon, optimal_discriminator
 from ptheta.hints import did_you_mean
 from ptheta.noise import Noise, seeded
+from ptheta.report import figures_autoregressive
+from ptheta.report.plots import BLUE, GOLD, GREEN, INK, RED, SOFT, new_figure, tile
 from ptheta.spaces import Real
 
 __all__ = ["FIGURES", "draw"]
-
-INK, SOFT = "#1c2330", "#8a93a3"
-BLUE, RED, GREEN, GOLD = "#205493", "#c0392b", "#2e8555", "#b8860b"
 
 FIGURES = {
     "information": "-log2 p, with the outcomes of two matches marked",
@@ -35,6 +33,10 @@ FIGURES = {
     "spiral": "simultaneous gradient steps on min max xy",
     "two-answers": "two right answers: squared error against a mixture and a GAN",
     "modes": "modes found on a ring, per divergence",
+    "receptive-fields": "what a pixel sees: Row LSTM, Diagonal BiLSTM, PixelCNN with its blind spot, gated PixelCNN",
+    "pixel-orders": "the order of the pixels against the likelihood",
+    "memory": "how far back each model remembers, on sequences whose entropy is known",
+    "sample-cost": "what a sample costs against the number of variables, per family",
 }
 
 
@@ -62,20 +64,16 @@ def draw(name: str, out: str | Path) -> None:
         "spiral": _spiral,
         "two-answers": _two_answers,
         "modes": _modes,
+        "receptive-fields": figures_autoregressive.receptive_fields,
+        "pixel-orders": figures_autoregressive.pixel_orders,
+        "memory": figures_autoregressive.memory,
+        "sample-cost": figures_autoregressive.sample_cost,
     }
     drawers[name]().savefig(path, dpi=150)
 
 
-def _new(width: float = 6.0, height: float = 3.8, columns: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    panels = figure.subplots(1, columns, squeeze=False, **options)[0]
-    for axes in panels:
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure, list(panels)
-
-
 def _information() -> Figure:
-    figure, (axes,) = _new()
+    figure, (axes,) = new_figure()
     p = torch.linspace(0.01, 1, 400)
     axes.plot(p, information(p, base=2), color=INK)
     for match, color, label in (([0.81, 0.05, 0.14], BLUE, "one-sided"), ([0.36, 0.34, 0.30], RED, "even")):
@@ -91,7 +89,7 @@ def _information() -> Figure:
 
 
 def _entropy() -> Figure:
-    figure, (axes,) = _new()
+    figure, (axes,) = new_figure()
     p = torch.linspace(0, 1, 401)
     axes.plot(p, entropy(torch.stack([p, 1 - p], -1), base=2), color=INK)
     axes.axhline(1, color=SOFT, lw=0.8, ls=":")
@@ -100,7 +98,7 @@ def _entropy() -> Figure:
 
 
 def _parameters() -> Figure:
-    figure, (axes,) = _new()
+    figure, (axes,) = new_figure()
     n = torch.arange(1, 2001, dtype=torch.float64)
     hidden = 500
     lines = {
@@ -127,8 +125,8 @@ def _samples() -> Figure:
     from ptheta.recipes.runs import build
 
     data = load("digits-binary").without_context()
-    figure, panels = _new(12, 2.9, 6)
-    _tile(panels[0], data.test.some(36).x, "real digits", "")
+    figure, panels = new_figure(12, 2.9, 6)
+    tile(panels[0], data.test.some(36).x, "real digits", "")
     rows = (
         ("independent", "independent", {}),
         ("Markov", "markov", {}),
@@ -140,18 +138,8 @@ def _samples() -> Figure:
         recipe = build(name, data.space, settings=dials)
         model = recipe.model.fit(data, **recipe.training)
         nats = likelihood(model, data.test).value
-        _tile(axes, model.sample(36, noise=Noise(0)), title, f"{nats:.1f} nats")
+        tile(axes, model.sample(36, noise=Noise(0)), title, f"{nats:.1f} nats")
     return figure
-
-
-def _tile(axes: Axes, x: Tensor, title: str, below: str) -> None:
-    height, width = x.shape[2:]
-    side = math.isqrt(len(x))
-    grid = x[: side * side, 0].reshape(side, side, height, width)
-    padded = torch.nn.functional.pad(grid, (0, 1, 0, 1)).permute(0, 2, 1, 3).reshape(side * (height + 1), -1)
-    axes.imshow(padded, cmap="gray_r", interpolation="nearest")
-    axes.set(xticks=[], yticks=[], title=title, xlabel=below)
-    axes.spines[:].set_visible(False)
 
 
 def _gaussian(x: Tensor, mean: Tensor | float, sd: Tensor | float) -> Tensor:
@@ -172,7 +160,7 @@ def _divergence_fits() -> Figure:
         "KL(q || p): picks one": lambda log_q: (log_q.exp() * (log_q - p.log())).sum() * step,
         "JS": js,
     }
-    figure, (axes,) = _new()
+    figure, (axes,) = new_figure()
     axes.fill_between(x, p, color="0.88", label="p, two Gaussians")
     for (label, objective), color in zip(objectives.items(), (BLUE, RED, GREEN), strict=True):
         nats, mean, sd = min(_minimised(objective, x, start) for start in (0.1, 2.5))
@@ -203,7 +191,7 @@ def _discriminator() -> Figure:
     x = torch.linspace(-6, 8, 1401, dtype=torch.float64)
     step = float(x[1] - x[0])
     p = _gaussian(x, 0.0, 1.0).exp()
-    figure, (left, right) = _new(9, 3.6, 2)
+    figure, (left, right) = new_figure(9, 3.6, 2)
     left.fill_between(x, p, color="0.9", label="data p")
     for mean, color in ((4.0, BLUE), (2.0, GOLD), (0.5, RED)):
         g = _gaussian(x, mean, 1.0).exp()
@@ -225,7 +213,7 @@ def _normalised(table: Tensor) -> Tensor:
 
 
 def _generator_costs() -> Figure:
-    figure, (left, right) = _new(9, 3.6, 2)
+    figure, (left, right) = new_figure(9, 3.6, 2)
     logit = torch.linspace(-6, 6, 601, dtype=torch.float64, requires_grad=True)
     costs = {
         "minimax: log(1 - D)": (torch.nn.functional.logsigmoid(-logit), BLUE),
@@ -245,7 +233,7 @@ def _generator_costs() -> Figure:
 
 
 def _spiral() -> Figure:
-    figure, (axes,) = _new(4.6, 4.4)
+    figure, (axes,) = new_figure(4.6, 4.4)
     path = simultaneous_steps(0.3, 0.0, rate=0.1, steps=400)
     axes.plot(path[:, 0], path[:, 1], color=BLUE, lw=1)
     axes.scatter([0.3], [0.0], color=BLUE, s=24, label="start", zorder=3)
@@ -278,7 +266,7 @@ def _two_answers() -> Figure:
     with seeded(0):
         mixture = NADE(space, hidden=32, context_space=given).fit(data, epochs=30, learning_rate=0.01)
         gan = GAN(space, latent=4, context_space=given).fit(data, epochs=120, learning_rate=1e-3)
-    figure, panels = _new(10, 3.3, 3, sharey=True)
+    figure, panels = new_figure(10, 3.3, 3, sharey=True)
     grid = torch.linspace(0.02, 2, 500)[:, None]
     answers = {
         "squared error: neither": network(grid).detach(),
@@ -300,7 +288,7 @@ def _modes() -> Figure:
     from ptheta.recipes.runs import build
 
     data = load("ring", std=0.05).without_context()
-    figure, panels = _new(12, 3.3, 4, sharex=True, sharey=True)
+    figure, panels = new_figure(12, 3.3, 4, sharex=True, sharey=True)
     angles = torch.arange(8) * (math.pi / 4)
     centres = torch.stack([angles.cos(), angles.sin()], 1)
     for axes, divergence in zip(panels, ("js", "kl", "reverse-kl", "pearson"), strict=True):
