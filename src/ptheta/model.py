@@ -139,6 +139,13 @@ class Model(ABC):
             raise ValueError(f"expected one context per event: {n} rows, but the context has {len(context)}.")
 
 
+def require_sizes(who: str, *, least: int = 1, **sizes: int) -> None:
+    """Raises ValueError, in a sentence, unless every size that the model ``who`` was given is large enough."""
+    for name, size in sizes.items():
+        if size < least:
+            raise ValueError(f"{name} of {who} should be at least {least}, but it is {size}.")
+
+
 def check_mask(x: Tensor, mask: Tensor) -> None:
     """Raises ValueError, saying what came, unless the mask is Boolean and has the shape of the events."""
     if mask.shape != x.shape or mask.dtype != torch.bool:
