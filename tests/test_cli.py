@@ -100,6 +100,22 @@ def test_samples_do_not_depend_on_how_many_are_drawn(bits: Path, here: Path, cap
     assert (np.load(here / "3.npy") == np.load(here / "9.npy")[:3]).all()
 
 
+def test_samples_are_tempered_where_the_model_can_be(bits: Path, here: Path, capsys: pytest.CaptureFixture[str]):
+    small = ("--steps", "2", "--quiet", "--out")
+    run(capsys, "fit", "nade", "--data", bits, "--hidden", "8", *small, "nade")
+    run(capsys, "fit", "maf", "--data", bits, "--hidden", "8", *small, "maf")
+    run(capsys, "fit", "markov", "--data", bits, "--out", "markov")
+    for name in ("nade", "maf"):
+        drawn = []
+        for temperature in ("1", "0.02"):
+            words = ("-n", "200", "--temperature", temperature, "--out", "x.npy")
+            assert run(capsys, "sample", name, *words)[0] == 0
+            drawn.append(np.load(here / "x.npy"))
+        assert len(np.unique(drawn[1], axis=0)) < len(np.unique(drawn[0], axis=0))
+        assert "temperature should be positive" in refused(capsys, "sample", name, "--temperature", "-1")
+    assert "Markov has no temperature" in refused(capsys, "sample", "markov", "--temperature", "0.5")
+
+
 def test_unknown_names_are_answered_with_the_nearest(bits: Path, capsys: pytest.CaptureFixture[str]):
     assert "Did you mean fit?" in refused(capsys, "fitt")
     assert "Did you mean nade?" in refused(capsys, "fit", "nadee", "--data", bits)

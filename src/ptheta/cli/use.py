@@ -53,6 +53,7 @@ def _sample(
     out: Path | None = None,
     seed: int = 0,
     context: int | None = None,
+    temperature: float = 1.0,
 ) -> None:
     """Draws events from a run into a file: a png grid, npy, csv or txt by the ending.
 
@@ -62,7 +63,9 @@ def _sample(
         out: The file; by default samples.png in the run, or samples.npy where events are no pictures.
         seed: Names the draw. Event i is the same at any n.
         context: The class to draw; by default classes as often as in training.
+        temperature: Of models that have one, autoregressive ones and flows: below 1, likelier values come more often.
     """
+    from ptheta.model import tempered
     from ptheta.noise import Noise
     from ptheta.recipes.runs import open_run
     from ptheta.report.pictures import save_samples
@@ -70,7 +73,9 @@ def _sample(
     opened = open_run(run)
     model = opened.model
     _require_count(n, "-n", 1, model.space)
-    x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"))
+    x = model.sample(
+        n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"), **tempered(model, temperature)
+    )
     out = out or run / ("samples.png" if model.space.is_image else "samples.npy")
     save_samples(x, model.space, out)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
