@@ -159,7 +159,9 @@ def conditionals_see_only_the_past(model: Any, x: Tensor, context: Tensor | None
     sees = all_before(cells) if sees is None else sees
     for j in range(cells.shape[1]):
         other = cells.clone()
-        other[:, j] = cells[:, j].roll(1) + 0.5 if cells.is_floating_point() else (cells[:, j] + 1) % model.space.n
+        other[:, j] = (
+            cells[:, j].roll(1) + 0.5 if cells.is_floating_point() else (cells[:, j].long() + 1) % model.space.n
+        )
         moved = (model.conditionals(other, context) != base).flatten(2).any(2).any(0)
         _compare(moved, sees[:, j], j)
 

@@ -113,22 +113,4 @@ FAULTS: Faults = {
             "mixtures averaged without normalising first",
         ),
     ),
-    "autoregressive/pixelcnn.py": (
-        Fault(
-            '2 * hidden, size, mask="A", groups=groups)',
-            '2 * hidden, size, mask="B", groups=groups)',
-            "the first layer sees the pixel itself",
-        ),
-        Fault("x if shift is None else x + shift", "x", "scores ignore the context"),
-        Fault(
-            "shift[:, i, place.column].chunk(channels, 1)[place.group]",
-            "shift[:, i, place.column].chunk(channels, 1)[0]",
-            "samples take the first channel's context",
-        ),
-        Fault(
-            "return x + use(self.widen)(F.relu(h))",
-            "return use(self.widen)(F.relu(h))",
-            "a residual block without its skip",
-        ),
-    ),
 }
