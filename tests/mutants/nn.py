@@ -136,7 +136,6 @@ FAULTS: Faults = {
         Fault(
             "right - over, rows - 1 + down, -down)", "right - over, rows - 2 + down, 1 - down)", "the row below is seen"
         ),
-        Fault("self.window[:, -1] = 0", "pass", "a new row begins with the oldest one in it"),
         Fault("self.bias, (1, self.stride))", "self.bias, (1, 1))", "rows above are not halved in samples"),
         Fault("self.place.column + self.left + self.over", "self.place.column + self.left", "noted a column too early"),
         Fault("self.above[column // self.stride]", "self.above[column]", "samples look up a halved row by its pixels"),
