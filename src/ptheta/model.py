@@ -163,6 +163,12 @@ def check_mask(x: Tensor, mask: Tensor) -> None:
         raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
 
 
+def known_part(x: Tensor, mask: Tensor) -> Tensor:
+    """The events where the mask is true and zeros elsewhere, where they may hold anything, such as NaN."""
+    check_mask(x, mask)
+    return torch.where(mask, x, torch.zeros_like(x))
+
+
 class LossModel(Trained, Model):
     """The common case: one loss over all parameters."""
 

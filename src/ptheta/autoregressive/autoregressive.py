@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ptheta.autoregressive.sampling import Choice, fixed_point, naive
 from ptheta.distributions.heads import Head, default_head
-from ptheta.model import LossModel, check_mask
+from ptheta.model import LossModel, known_part
 from ptheta.noise import Noise
 from ptheta.optimizers import Optimizer
 from ptheta.spaces import Levels, Space, Symbols
@@ -210,8 +210,8 @@ class Autoregressive(LossModel):
         Returns:
             Events with the shape of x, equal to it where the mask is true.
         """
+        x = known_part(x, mask)
         self.check(x, context)
-        check_mask(x, mask)
         known = mask.reshape(len(x), self.space.dimensions)[:, self.order]
         behind = (~known).cumsum(1).gt(0) & known  # known, but only after something open
         if bool(behind.any()):
