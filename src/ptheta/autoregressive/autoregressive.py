@@ -35,6 +35,7 @@ __all__ = ["Autoregressive"]
 Method = Literal["cached", "fixed-point", "naive"]
 
 THERMOMETER = 32  # up to so many levels, the network sees one bit per threshold
+FAR = 1e3  # standard deviations; networks see no real further out, or samples could run away to infinity
 CHUNK = 100  # events drawn together: larger ones leave the processor's cache
 
 
@@ -50,7 +51,7 @@ def look(space: Space, cells: Tensor, dtype: torch.dtype) -> Tensor:
     if isinstance(space, Symbols):
         return F.one_hot(cells, space.n).to(dtype)
     if not isinstance(space, Levels):
-        return cells.to(dtype)[..., None]
+        return cells.to(dtype)[..., None].clamp(-FAR, FAR)
     if space.n <= THERMOMETER:
         return (cells[..., None] > torch.arange(space.n - 1, device=cells.device)).to(dtype)
     return space.embed(cells, dtype)[..., None]
