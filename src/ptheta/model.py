@@ -152,7 +152,7 @@ def tempered(model: Model, temperature: float) -> dict[str, float]:
     if temperature == 1:
         return {}
     if "temperature" not in signature(model.sample).parameters:
-        raise ValueError(f"{type(model).__name__} has no temperature: its samples follow the model or nothing.")
+        raise ValueError(f"{type(model).__name__} has no temperature: it draws from the model as it is.")
     return {"temperature": temperature}
 
 

@@ -31,6 +31,7 @@ FAULTS: Faults = {
             "(cells[..., None] >= torch.arange",
             "the lowest threshold is always passed",
         ),
+        Fault("[..., None].clamp(-FAR, FAR)", "[..., None]", "reals that run away are believed"),
         Fault("return -self.log_prob(x, context)", "return self.log_prob(x, context)", "the likelihood is minimised"),
     ),
     "autoregressive/sampling.py": (
