@@ -66,6 +66,7 @@ FAULTS: Faults = {
         Fault("torch.arange(d).flip(0)", "torch.arange(d)", "all transforms have one order"),
     ),
     "flows/spline.py": (
+        Fault("params.to(u.dtype)  #", "params  #", "bins in bfloat16"),
         Fault(
             "torch.cat([index, index + 1], 1)",
             "torch.cat([index, index], 1)",

@@ -159,6 +159,8 @@ FAULTS: Faults = {
         Fault("zip(state, self.rnn.all_weights", "zip(state[::-1], self.rnn.all_weights", "layers swap their states"),
     ),
     "nn/scan.py": (
+        Fault("LSTMScan.apply(gates.to(weight.dtype)", "LSTMScan.apply(gates", "two types in bfloat16"),
+        Fault("enabled=False", "enabled=True", "products in another type than what they are added to"),
         Fault("max(0, t - width + 1), min(height - 1, t)", "max(0, t - height + 1), min(width - 1, t)", "transposed"),
         Fault("t - top, max(width - 1, 1)", "t - top, width + 1", "diagonals of the other direction"),
         Fault("far - s : far - s + places", "far + s : far + s + places", "neighbours on the wrong side in samples"),

@@ -26,6 +26,7 @@ FAULTS: Faults = {
         ),
     ),
     "autoregressive/rnn_nade.py": (
+        Fault("self.biases(u).to(self.biases.weight.dtype)", "self.biases(u)", "two types in bfloat16"),
         Fault(
             "torch.cat([torch.zeros_like(seen[:, :1]), seen[:, :-1]], 1).flatten(2)",
             "seen.flatten(2)",
