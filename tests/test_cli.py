@@ -100,6 +100,21 @@ def test_samples_do_not_depend_on_how_many_are_drawn(bits: Path, here: Path, cap
     assert (np.load(here / "3.npy") == np.load(here / "9.npy")[:3]).all()
 
 
+def test_samples_by_any_method_are_the_same_and_by_temperature_are_not(
+    bits: Path, here: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(capsys, "fit", "made", "--data", bits, "--hidden", "8", "--epochs", "1", "--out", "r", "--quiet")
+    drawn = {}
+    for name, value in (("method", "cached"), ("method", "naive"), ("method", "fixed-point"), ("temperature", "0.1")):
+        assert run(capsys, "sample", "r", "-n", "9", f"--{name}", value, "--out", "x.npy")[0] == 0
+        drawn[value] = np.load(here / "x.npy")
+    assert (drawn["naive"] == drawn["cached"]).all() and (drawn["fixed-point"] == drawn["cached"]).all()
+    assert (drawn["0.1"] != drawn["cached"]).any()
+    assert "should be positive" in refused(capsys, "sample", "r", "--temperature", "0")
+    run(capsys, "fit", "markov", "--data", bits, "--out", "m")
+    assert "does not draw by conditionals" in refused(capsys, "sample", "m", "--temperature", "0.5")
+
+
 def test_unknown_names_are_answered_with_the_nearest(bits: Path, capsys: pytest.CaptureFixture[str]):
     assert "Did you mean fit?" in refused(capsys, "fitt")
     assert "Did you mean nade?" in refused(capsys, "fit", "nadee", "--data", bits)

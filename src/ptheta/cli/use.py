@@ -1,9 +1,10 @@
 """``ptheta sample``, ``score`` and ``evaluate``: what one does with a run."""
 
+import inspect
 import json as jsonlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
 
@@ -53,6 +54,8 @@ def _sample(
     out: Path | None = None,
     seed: int = 0,
     context: int | None = None,
+    temperature: float = 1.0,
+    method: Literal["cached", "fixed-point", "naive"] = "cached",
 ) -> None:
     """Draws events from a run into a file: a png grid, npy, csv or txt by the ending.
 
@@ -62,6 +65,8 @@ def _sample(
         out: The file; by default samples.png in the run, or samples.npy where events are no pictures.
         seed: Names the draw. Event i is the same at any n.
         context: The class to draw; by default classes as often as in training.
+        temperature: Below 1, likelier values come more often; for models that draw by conditionals, and flows.
+        method: How an autoregressive model goes about it; the events are the same, the time is not.
     """
     from ptheta.noise import Noise
     from ptheta.recipes.runs import open_run
@@ -70,10 +75,21 @@ def _sample(
     opened = open_run(run)
     model = opened.model
     _require_count(n, "-n", 1, model.space)
-    x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"))
+    manner = _manner(opened, temperature=(temperature, 1.0), method=(method, "cached"))
+    x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"), **manner)
     out = out or run / ("samples.png" if model.space.is_image else "samples.npy")
     save_samples(x, model.space, out)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
+
+
+def _manner(run: "Run", **options: tuple[Any, Any]) -> dict[str, Any]:
+    """The options (value, default) that differ from their default, refused where the model's sampler has none such."""
+    said = {name: value for name, (value, default) in options.items() if value != default}
+    offered = inspect.signature(run.model.sample).parameters
+    for name in said:
+        if name not in offered:
+            raise ValueError(f"{run.name} does not draw by conditionals, so --{name} means nothing to it.")
+    return said
 
 
 def _require_count(n: int, what: str, least: int, space: "Space") -> None:

@@ -90,8 +90,8 @@ ROWS = (
             settings={"hidden": (500, 500), "orders": 2},
             training={"epochs": 60, "learning_rate": 2e-3, "precision": "bfloat16", "validate_every": 7500},
             seconds=900,
-            source=f"{_EONADE}, two hidden layers. The line is the belief net's number in the table of MADE (Germain et "
-            "al., 2015): no paper has this row.",
+            source=f"{_EONADE}, two hidden layers. The line is the belief net's number in the table of MADE (Germain "
+            "et al., 2015): no paper has this row.",
         ),
     ),
 )
