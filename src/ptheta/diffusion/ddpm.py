@@ -85,7 +85,7 @@ class DDPM(LossModel):
         optimizer: The gradient rule.
 
     Example:
-        >>> from ptheta.spaces import Levels
+        >>> from ptheta import Levels, Noise
         >>> model = DDPM(Levels((1, 4, 4), 17), steps=10)
         >>> x = model.sample(2, noise=Noise(0))
         >>> x.shape, x.dtype, model.elbo(x, noise=Noise(1)).shape

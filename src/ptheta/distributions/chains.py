@@ -109,7 +109,7 @@ class ARTable(ClosedForm):
         backoff: How many events per value the row with one parent less is worth.
 
     Example:
-        >>> from ptheta.spaces import Binary
+        >>> from ptheta import Binary, prefix_neighbours
         >>> model = ARTable(Binary((784,)), prefix_neighbours(784, 8))
         >>> model.n_parameters == 2**8 * (784 - 8 + 1) - 1
         True

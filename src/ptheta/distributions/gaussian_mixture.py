@@ -49,6 +49,7 @@ class GaussianMixture(Mixture):
         smoothing: How many events the broad covariance is worth in each component; None for D + 2.
 
     Example:
+        >>> from ptheta.spaces import Real
         >>> x = torch.tensor([-1.1, -1.0, -0.9, 0.9, 1.0, 1.1]).repeat(10)[:, None]
         >>> model = GaussianMixture(Real((1,)), components=2).fit(x)
         >>> sorted(model.mean.flatten().round(decimals=2).tolist()), model.n_parameters

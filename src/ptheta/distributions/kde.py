@@ -45,6 +45,7 @@ class KDE(ClosedForm):
         points: The most events that become kernels, drawn at random; None for all.
 
     Example:
+        >>> from ptheta.spaces import Real
         >>> model = KDE(Real((1,)), bandwidth=1.0).fit(torch.tensor([[0.0]]))
         >>> round(float(model.log_prob(torch.tensor([[0.0]])).exp()), 6)  # 1 / sqrt(2 pi)
         0.398942

@@ -109,6 +109,7 @@ class Gaussian(ClosedForm):
         floor: Added to the variances of standardised variables, so that constant ones do no harm.
 
     Example:
+        >>> from ptheta.spaces import Real
         >>> model = Gaussian(Real((1,)), floor=0.0).fit(torch.tensor([[1.0], [3.0]]))
         >>> float(model.mean), float(model.factor), model.n_parameters
         (2.0, 1.0, 2)

@@ -66,7 +66,7 @@ class VAE(LossModel):
         optimizer: The gradient rule.
 
     Example:
-        >>> from ptheta.spaces import Binary
+        >>> from ptheta import Binary, Noise
         >>> model = VAE(Binary((6,)), latent=2)
         >>> x = model.sample(3, noise=Noise(0))
         >>> x.shape, model.elbo(x, noise=Noise(1)).shape
