@@ -47,7 +47,8 @@ def test_the_examples_and_links_of_a_page_hold(name: str):
     (example,) = re.findall(r"^```pycon\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     test = doctest.DocTestParser().get_doctest(example, {}, name, str(path), 0)
     assert doctest.DocTestRunner().run(test).failed == 0
-    for link in re.findall(r"\]\((?!https://)([^)#]+)", text):
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\((?!https://)([^)#]+)", prose):
         assert (path.parent / link).exists(), link
 
 

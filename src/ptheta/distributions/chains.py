@@ -15,6 +15,9 @@ so b K is how many events the shorter memory is worth: b for each of the K value
 one look-up per variable to score and to sample; an AR-k table costs K^(k+1) numbers per variable to store, which is
 what networks avoid.
 
+Known limits:
+    What is further away than the parents is forgotten, and the order, or the neighbourhood, is chosen beforehand.
+
 References:
     The Performance of Universal Encoding (Krichevsky & Trofimov, 1981) https://doi.org/10.1109/TIT.1981.1056331
     A Hierarchical Dirichlet Language Model (MacKay & Peto, 1995) https://doi.org/10.1017/S1351324900000218
