@@ -13,7 +13,7 @@ from ptheta import Binary, Classes, Levels, Real, Symbols
 from ptheta.cli.options import documented
 from ptheta.distributions.dequantized import Dequantization
 from ptheta.metrics import HasImportanceBound
-from ptheta.model import HasComplete, HasPseudoLikelihood
+from ptheta.model import HasComplete, HasPseudoLikelihood, Trained
 from ptheta.recipes import find_recipe
 from ptheta.taxonomy import Leaf, leaves
 from table import ROOT
@@ -160,7 +160,7 @@ def usage(leaf: Leaf) -> str:
         f"ptheta sample runs/{leaf.name} -n 64 --out samples.{ending}\n```"
     )
     known = f'`ptheta.recipes.find_recipe("{leaf.name}")(data.space)` gives a known-good model and its training.'
-    return f"{commands}\n\n{example(leaf)}\n\n`model.fit(data)` fits it; {known}\n\n{dials(leaf.name)}"
+    return f"{commands}\n\n{example(leaf)}\n\n`model.fit(data)` fits it; {known}\n\n{dials(leaf)}"
 
 
 def shown_data(leaf: Leaf) -> str:
@@ -194,9 +194,9 @@ def example(leaf: Leaf) -> str:
     return "```pycon\n" + "\n".join(f">>> {line}" for line in lines) + f"\n{shape}\n```"
 
 
-def dials(name: str) -> str:
+def dials(leaf: Leaf) -> str:
     """The recipe's options: name, default, meaning."""
-    recipe = find_recipe(name)
+    recipe = find_recipe(leaf.name)
     texts, lines = documented(recipe), []
     for p in inspect.signature(recipe).parameters.values():
         if p.kind is not p.KEYWORD_ONLY:
@@ -206,7 +206,11 @@ def dials(name: str) -> str:
         shown = f"`--{option}`" + (f" or `--no-{option}`" if isinstance(default, bool) else "")
         meaning = texts[p.name].replace("``", "`") + (f" One of {one_of(words)}." if words else "")
         lines.append(f"| {shown} | {'' if default is None else f'`{default}`'} | {meaning} |")
-    if not lines:
-        return f"It has no dials of its own; `ptheta fit {name} --help` lists the options of training."
     table = "\n".join(["| dial | default | meaning |", "| --- " * 3 + "|", *lines])
-    return f"{table}\n\n`ptheta fit {name} --help` lists them beside the options of training."
+    if not issubclass(type_of(leaf), Trained):
+        rest = "It is fitted in closed form or by EM, so the options of training do not apply."
+    elif lines:
+        rest = f"`ptheta fit {leaf.name} --help` lists them beside the options of training."
+    else:
+        rest = f"`ptheta fit {leaf.name} --help` lists the options of training."
+    return f"{table}\n\n{rest}" if lines else f"It has no dials of its own. {rest}"
