@@ -182,7 +182,10 @@ def example(leaf: Leaf) -> str:
         asked = "".join(re.findall(r"^(?:>>>|\.\.\.) .*", text, re.MULTILINE))
         public = "ptheta" if kind.__name__ in ptheta.__all__ else f"ptheta.{leaf.model.split(':')[0]}"
         torch = ">>> import torch\n" if "torch." in asked else ""
-        return f"```pycon\n{torch}>>> from {public} import {kind.__name__}\n{text}\n```"
+        head, rest = text.split("\n", 1)
+        others = head.removeprefix(f">>> from {public} import ").split(", ")
+        names, text = (others, rest) if head.startswith(f">>> from {public} import ") else ([], text)
+        return f"```pycon\n{torch}>>> from {public} import {', '.join(sorted([*names, kind.__name__]))}\n{text}\n```"
     space = DATA.get(shown_data(leaf), Real((2,)))
     lines = [
         f"from ptheta import {', '.join(sorted(('Noise', type(space).__name__)))}",
