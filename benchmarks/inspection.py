@@ -89,7 +89,7 @@ def offers(leaf: Leaf) -> str:
     for name in {"order", "orders"} & set(arguments):
         lines["Order"] = f"`{name}=` of the class. {arguments[name]}"
     if "pixel_order" in inspect.signature(find_recipe(leaf.name)).parameters:
-        lines["Order"] += " Pixels: `--pixel-order`"
+        lines["Order"] = f"{lines.get('Order', '')} Pixels: `--pixel-order`".strip()
     encode, decode = getattr(kind, "encode", None), getattr(kind, "decode", None)
     if encode and decode:
         lines["Code"] = f"`encode(x)`: {summary(encode)} `decode(z)`: {summary(decode)}"

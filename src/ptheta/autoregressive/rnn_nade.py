@@ -9,7 +9,7 @@ variables of one frame depend on one another through a NADE:
 so chords are coherent, where independent outputs per key (``hidden=0``) would mix the notes of several. All frames of
 a batch are scored by one pass of the network and one of NADE's recurrence, O(T (U + K) (U + H)) for an event with U
 recurrent and H hidden units. A sample takes T steps of the network and T K of NADE. The paper's cell is a plain
-recurrent layer, and both parts are trained beforehand; here it is a GRU or an LSTM, and all is trained at once.
+recurrent layer, and both parts are pre-trained; here it is a GRU or an LSTM, and all is trained at once.
 
 Not assumed: independence within a frame or between frames. Assumed: that the past moves a frame's biases only, not its
 weights.
