@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import start_processes
 
-from ptheta import GAN, NADE, RBM
+from ptheta import GAN, NADE, RBM, RNN, Transformer
 from ptheta.data.dataset import Dataset
 from ptheta.model import Trained
 from ptheta.noise import Noise
@@ -317,13 +317,31 @@ def test_rows_are_contiguous_even_and_all():
             assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@pytest.mark.parametrize("make", [nade, gan, lambda: Biases(bits().space), lambda: FollowsSteps(bits().space)])
-def test_separable_models_pass_and_are_left_as_they_were(make: Callable[[], Trained]):
-    model = make().train()
+def rates(model: Trained) -> list[float]:
+    """Of dropout, wherever a model has it."""
+    recurrent = [m.dropout for m in model.modules() if isinstance(m, nn.RNNBase)]
+    return recurrent + [m.p for m in model.modules() if isinstance(m, nn.Dropout)]
+
+
+SEPARABLE: dict[str, Callable[[], Trained]] = {
+    "NADE": nade,
+    "GAN": gan,
+    "biases": lambda: Biases(bits().space),
+    "follows steps": lambda: FollowsSteps(bits().space),
+    "deep GRU with dropout": lambda: RNN(bits().space, hidden=4, layers=2, cell="gru", dropout=0.5),
+    "transformer with dropout": lambda: Transformer(bits().space, width=4, layers=1, heads=2, dropout=0.5),
+}
+
+
+@pytest.mark.parametrize("name", SEPARABLE)
+def test_separable_models_pass_and_are_left_as_they_were(name: str):
+    model = SEPARABLE[name]().train()
+    before_rates = rates(model)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     require_separable(model, model.objectives(), bits().train.x[:51], None, Noise(0))
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert all(m.training for m in model.modules()) and all(p.grad is None for p in model.parameters())
+    assert rates(model) == before_rates
 
 
 # With processes of their own: how they end.

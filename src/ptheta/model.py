@@ -13,6 +13,7 @@ One training step, for every family:
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Protocol, Self, final, runtime_checkable
 
 import torch
@@ -137,6 +138,22 @@ class Model(ABC):
         self.context_space.check(context, "context")
         if len(context) != n:
             raise ValueError(f"expected one context per event: {n} rows, but the context has {len(context)}.")
+
+
+def require_sizes(who: str, *, least: int = 1, **sizes: int) -> None:
+    """Raises ValueError, in a sentence, unless every size that the model ``who`` was given is large enough."""
+    for name, size in sizes.items():
+        if size < least:
+            raise ValueError(f"{name} of {who} should be at least {least}, but it is {size}.")
+
+
+def tempered(model: Model, temperature: float) -> dict[str, float]:
+    """Keywords of ``model.sample`` at a temperature; raises ValueError, in a sentence, where the model knows only 1."""
+    if temperature == 1:
+        return {}
+    if "temperature" not in signature(model.sample).parameters:
+        raise ValueError(f"{type(model).__name__} has no temperature: its samples follow the model or nothing.")
+    return {"temperature": temperature}
 
 
 def check_mask(x: Tensor, mask: Tensor) -> None:

@@ -35,9 +35,10 @@ from torch import Tensor, nn
 
 from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.orders import pixel_order
-from ptheta.autoregressive.pixelcnn import image_shape
+from ptheta.autoregressive.pixelcnn import image_shape, require_odd
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
+from ptheta.model import require_sizes
 from ptheta.nn.causal import CausalConv, PixelCache, Place, RowCache
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
@@ -81,6 +82,8 @@ class GatedPixelCNN(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who="GatedPixelCNN")
+        require_sizes("GatedPixelCNN", hidden=hidden, layers=layers)
+        require_odd("GatedPixelCNN", kernel=kernel)
         self.shape = image_shape(space, "GatedPixelCNN")
         super().__init__(space, context_space, pixel_order(space.shape, "raster"), head, optimizer)
         groups = self.shape[0]

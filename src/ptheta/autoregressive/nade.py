@@ -43,6 +43,7 @@ from torch.autograd.function import once_differentiable
 from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
+from ptheta.model import require_sizes
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
 
@@ -86,6 +87,7 @@ class NADE(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=3e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, Real, who="NADE")
+        require_sizes("NADE", hidden=hidden)
         if activation not in ("sigmoid", "relu"):
             raise ValueError(f"activation should be sigmoid or relu, but it is {activation!r}.")
         super().__init__(space, context_space, order, head, optimizer)

@@ -47,6 +47,7 @@ from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.orders import pixel_order
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
+from ptheta.model import require_sizes
 from ptheta.nn.causal import CausalConv, PixelCache, Place
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
@@ -93,6 +94,9 @@ class PixelCNN(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who="PixelCNN")
+        require_sizes("PixelCNN", hidden=hidden)
+        require_sizes("PixelCNN", least=0, blocks=blocks)
+        require_odd("PixelCNN", kernel=kernel, middle=middle)
         self.shape = image_shape(space, "PixelCNN")
         super().__init__(space, context_space, pixel_order(space.shape, "raster"), head, optimizer)
         groups = self.shape[0]
@@ -176,6 +180,13 @@ class Block(nn.Module):
         """Maps features (..., 2h) to the same shape; ``use`` says what to call for a layer."""
         h = use(self.middle)(F.relu(use(self.narrow)(F.relu(x))))
         return x + use(self.widen)(F.relu(h))
+
+
+def require_odd(who: str, **sizes: int) -> None:
+    """Raises ValueError, in a sentence, unless every kernel that the model ``who`` was given has a middle."""
+    for name, size in sizes.items():
+        if size < 1 or size % 2 == 0:
+            raise ValueError(f"{name} of {who} should be odd and at least 1, but it is {size}.")
 
 
 def image_shape(space: Space, who: str) -> tuple[int, int, int]:

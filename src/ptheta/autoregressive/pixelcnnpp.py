@@ -46,6 +46,7 @@ from ptheta.autoregressive.orders import pixel_order
 from ptheta.autoregressive.pixelcnn import image_shape
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import BernoulliHead, LogisticMixtureHead
+from ptheta.model import require_sizes
 from ptheta.nn.causal import CausalConv, PixelCache, RowCache
 from ptheta.nn.shifted import Pixels, Rows, Stream, Whole
 from ptheta.optimizers import Adam, Optimizer
@@ -91,6 +92,7 @@ class PixelCNNPP(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, who="PixelCNNPP")
+        require_sizes("PixelCNNPP", width=width, blocks=blocks, scales=scales, components=components)
         self.shape = image_shape(space, "PixelCNNPP")
         head = LogisticMixtureHead(space.n, components) if isinstance(space, Levels) else BernoulliHead()
         super().__init__(space, context_space, pixel_order(space.shape, "raster"), head, optimizer)

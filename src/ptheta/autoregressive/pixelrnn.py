@@ -28,9 +28,10 @@ from torch import Tensor, nn
 
 from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.orders import pixel_order
-from ptheta.autoregressive.pixelcnn import image_shape
+from ptheta.autoregressive.pixelcnn import image_shape, require_odd
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
+from ptheta.model import require_sizes
 from ptheta.nn.causal import CausalConv, PixelCache, Place
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
@@ -97,6 +98,8 @@ class PixelRNN(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who=type(self).__name__)
+        require_sizes(type(self).__name__, hidden=hidden, layers=layers)
+        require_odd(type(self).__name__, kernel=kernel)
         self.shape = image_shape(space, type(self).__name__)
         super().__init__(space, context_space, pixel_order(space.shape, "raster"), head, optimizer)
         groups = self.shape[0]

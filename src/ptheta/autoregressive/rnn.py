@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
+from ptheta.model import require_sizes
 from ptheta.nn.recurrent import RecurrentStack
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
@@ -80,6 +81,7 @@ class RNN(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=2e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, Real, who="RNN")
+        require_sizes("RNN", hidden=hidden, layers=layers)
         super().__init__(space, context_space, order, head, optimizer)
         d, context = space.dimensions, 0 if context_space is None else math.prod(context_space.embedded_shape)
         inputs = self.features + positions + context

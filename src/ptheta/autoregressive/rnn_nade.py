@@ -32,6 +32,7 @@ from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.nade import Recurrence, activate
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
+from ptheta.model import require_sizes
 from ptheta.nn.recurrent import RecurrentStack
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
@@ -81,6 +82,8 @@ class RNNNADE(Autoregressive):
         if len(space.shape) != 2:
             raise ValueError(f"RNN-NADE needs events with shape (frames, variables), but the space is {space}.")
         super().__init__(space, context_space, None, head, optimizer)
+        require_sizes("RNN-NADE", units=units, layers=layers)
+        require_sizes("RNN-NADE", least=0, hidden=hidden)
         self.frames, self.keys = space.shape
         width, e = self.head.width, self.features
         context = 0 if context_space is None else math.prod(context_space.embedded_shape)

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
+from ptheta.model import require_sizes
 from ptheta.nn.transformer import CausalTransformer
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
@@ -80,6 +81,7 @@ class Transformer(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=1e-3, betas=(0.9, 0.99)),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who="the transformer")
+        require_sizes("the transformer", width=width, layers=layers, heads=heads)
         super().__init__(space, context_space, order, head, optimizer)
         context = 0 if context_space is None else math.prod(context_space.embedded_shape)
         self.embedding = nn.Linear(self.features, width, bias=False)

@@ -4,7 +4,7 @@ import inspect
 import json as jsonlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional
 
@@ -65,9 +65,10 @@ def _sample(
         out: The file; by default samples.png in the run, or samples.npy where events are no pictures.
         seed: Names the draw. Event i is the same at any n.
         context: The class to draw; by default classes as often as in training.
-        temperature: Below 1, likelier values come more often; for models that draw by conditionals, and flows.
+        temperature: Of models that have one, autoregressive ones and flows: below 1, likelier values come more often.
         method: How an autoregressive model goes about it; the events are the same, the time is not.
     """
+    from ptheta.model import tempered
     from ptheta.noise import Noise
     from ptheta.recipes.runs import open_run
     from ptheta.report.pictures import save_samples
@@ -75,21 +76,20 @@ def _sample(
     opened = open_run(run)
     model = opened.model
     _require_count(n, "-n", 1, model.space)
-    manner = _manner(opened, temperature=(temperature, 1.0), method=(method, "cached"))
+    manner = {**tempered(model, temperature), **_manner(opened, method)}
     x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"), **manner)
     out = out or run / ("samples.png" if model.space.is_image else "samples.npy")
     save_samples(x, model.space, out)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
 
 
-def _manner(run: "Run", **options: tuple[Any, Any]) -> dict[str, Any]:
-    """The options (value, default) that differ from their default, refused where the model's sampler has none such."""
-    said = {name: value for name, (value, default) in options.items() if value != default}
-    offered = inspect.signature(run.model.sample).parameters
-    for name in said:
-        if name not in offered:
-            raise ValueError(f"{run.name} does not draw by conditionals, so --{name} means nothing to it.")
-    return said
+def _manner(run: "Run", method: str) -> dict[str, str]:
+    """The method as a keyword of the sampler, where it is not the usual one; refused where the model has no choice."""
+    if method == "cached":
+        return {}
+    if "method" not in inspect.signature(run.model.sample).parameters:
+        raise ValueError(f"{run.name} draws in one way only, so --method means nothing to it.")
+    return {"method": method}
 
 
 def _require_count(n: int, what: str, least: int, space: "Space") -> None:

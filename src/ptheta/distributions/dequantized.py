@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions.closed_form import ClosedForm
-from ptheta.model import HasLogProb, Model, Objective, Trained
+from ptheta.model import HasLogProb, Model, Objective, Trained, tempered
 from ptheta.noise import Noise
 from ptheta.spaces import Binary, Levels, Real, Space, require
 
@@ -72,10 +72,22 @@ class Dequantization(Model, ABC):
 
     @final
     @torch.no_grad()
-    def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
-        """Draws n events: samples of the density, floored to their cells, then moved to the nearest valid level."""
+    def sample(
+        self, n: int, context: Tensor | None = None, *, noise: Noise | None = None, temperature: float = 1.0
+    ) -> Tensor:
+        """Draws events: samples of the density, floored to their cells, then moved to the nearest valid level.
+
+        Args:
+            n: How many.
+            context: One context per event, with shape (n, *context_space.shape).
+            noise: Where the draws come from; None is torch's global generator.
+            temperature: That of the inner model, if it has one.
+
+        Returns:
+            Events with shape (n, *space.shape).
+        """
         assert isinstance(self.space, Binary | Levels)
-        y = self.model.sample(n, context, noise=noise)
+        y = self.model.sample(n, context, noise=noise, **tempered(self.model, temperature))
         return y.floor().clamp(0, self.space.n - 1).to(self.space.dtype)
 
     @final

@@ -131,6 +131,9 @@ class LogisticMixtureHead(Head):
     min_log_scale: float = -7.0
     uniforms: ClassVar[int] = 2
 
+    def __post_init__(self) -> None:
+        require_components(self.components)
+
     @property
     def width(self) -> int:
         return 3 * self.components
@@ -180,6 +183,9 @@ class GaussianMixtureHead(Head):
     min_log_scale: float = -7.0
     uniforms: ClassVar[int] = 2
 
+    def __post_init__(self) -> None:
+        require_components(self.components)
+
     @property
     def width(self) -> int:
         return 3 * self.components
@@ -202,6 +208,12 @@ class GaussianMixtureHead(Head):
     def mean(self, params: Tensor) -> Tensor:
         logits, mean, _ = split_mixture(params, self.min_log_scale)
         return (logits.softmax(-1) * mean).sum(-1)
+
+
+def require_components(components: int) -> None:
+    """Raises ValueError, in a sentence, unless a mixture has a component."""
+    if components < 1:
+        raise ValueError(f"components of a mixture should be at least 1, but it is {components}.")
 
 
 def split_mixture(params: Tensor, min_log_scale: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -268,6 +268,8 @@ class Flow(LossModel):
             Events with shape (n, *space.shape).
         """
         self.check_context(n, context)
+        if not temperature > 0:
+            raise ValueError(f"temperature should be positive, but it is {temperature:g}.")
         noise, like, d = noise or Noise(None), next(self.parameters()), self.space.dimensions
         step = min(max(1, _CHUNK // d), 1000)
         chunks = []

@@ -46,6 +46,7 @@ import torch
 from torch import Tensor
 
 from ptheta.flows.flow import Affine, Bijection, Flow, Monotone, Permutation, context_width, near_zero
+from ptheta.model import require_sizes
 from ptheta.nn.masked import MaskedMLP
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Space
@@ -169,6 +170,7 @@ class MAF(Flow):
         inversion: Inversion = "cached",
         optimizer: Optimizer = Adam(),  # noqa: B008  (frozen)
     ) -> None:
+        require_sizes("MAF", transforms=transforms, hidden=min(hidden, default=1))
         chain = autoregressive_chain(
             space, context_space, Affine(), transforms=transforms, hidden=hidden, sees=sees, inversion=inversion
         )

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 
 from ptheta.flows.coupling import Coupling, coupling_chain
 from ptheta.flows.flow import Affine, Bijection, Chain, Flow, Monotone, Permutation, context_width, near_zero
+from ptheta.model import require_sizes
 from ptheta.nn.convolutional import ResidualBlock
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Space
@@ -197,6 +198,8 @@ class RealNVP(Flow):
         blocks: int = 2,
         optimizer: Optimizer = Adam(),  # noqa: B008  (frozen)
     ) -> None:
+        transforms = transforms if transforms is not None else 3 if is_convolved(space) else 8
+        require_sizes("RealNVP", transforms=transforms, hidden=min(hidden, default=1), width=width)
         if is_convolved(space):
             channels, height, breadth = space.shape
             chain = image_chain(
@@ -205,10 +208,8 @@ class RealNVP(Flow):
                 width=width,
                 blocks=blocks,
                 context=context_width(context_space),
-                couplings=transforms or 3,
+                couplings=transforms,
             )
         else:
-            chain = coupling_chain(
-                space, context_space, Affine(), transforms=transforms or 8, hidden=hidden, linear=False
-            )
+            chain = coupling_chain(space, context_space, Affine(), transforms=transforms, hidden=hidden, linear=False)
         super().__init__(space, context_space, chain, optimizer)

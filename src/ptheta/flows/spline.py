@@ -41,6 +41,7 @@ from torch import Tensor
 from ptheta.flows.coupling import coupling_chain
 from ptheta.flows.flow import Flow, Monotone
 from ptheta.flows.maf import Inversion, autoregressive_chain
+from ptheta.model import require_sizes
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Space
 
@@ -156,6 +157,7 @@ class SplineFlow(Flow):
     ) -> None:
         if bins < 2:
             raise ValueError(f"bins should be at least 2, but it is {bins}.")
+        require_sizes("SplineFlow", transforms=transforms, hidden=min(hidden, default=1))
         spline = RationalQuadratic(bins, bound)
         shared = {"transforms": transforms, "hidden": hidden}
         if kind == "coupling":

@@ -25,7 +25,7 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.dropout = heads, nn.Dropout(dropout)
         self.attention_norm, self.mlp_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.projection = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
@@ -33,7 +33,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, T, width) to (B, T, width); row t sees rows up to t."""
         q, k, v = self._heads(x)
-        rate = self.dropout if self.training else 0.0
+        rate = self.dropout.p if self.dropout.training else 0.0
         return self._finish(x, F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=rate))  # eq. 1
 
     def step(self, x: Tensor, keys: Tensor, values: Tensor, t: int) -> Tensor:
@@ -46,9 +46,8 @@ class _Block(nn.Module):
         return q, k, v  # (B, heads, T, width / heads) each
 
     def _finish(self, x: Tensor, attended: Tensor) -> Tensor:
-        drop = self.dropout if self.training else 0.0
-        x = x + F.dropout(self.projection(attended.transpose(1, 2).flatten(2)), drop)
-        return x + F.dropout(self.down(F.gelu(self.up(self.mlp_norm(x)))), drop)
+        x = x + self.dropout(self.projection(attended.transpose(1, 2).flatten(2)))
+        return x + self.dropout(self.down(F.gelu(self.up(self.mlp_norm(x)))))
 
 
 @final

@@ -9,7 +9,8 @@ Seen on the first rows of the training events, when training begins: a loss that
 the run is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from ptheta.noise import Noise
 __all__ = ["require_separable"]
 
 PROBED = 8  # rows that stand for all
+DROPOUT = ((nn.modules.dropout._DropoutNd, "p"), (nn.RNNBase, "dropout"))  # what drops features, and at which rate
 SLACK = 1e-3  # of the sizes: rounding, also that of a GPU's convolutions, is below, batch statistics are above
 
 
@@ -40,16 +42,12 @@ def require_separable(
     n = min(len(x), PROBED)
     x, context = x[:n], None if context is None else context[:n]
     kept = _buffers(model)
-    dropout = [m for m in model.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.training]
-    for module in dropout:
-        module.eval()
     try:
-        for objective in objectives:
-            _require_separable(model, objective, x, context, noise.at(objective.name))
+        with _without_dropout(model):
+            for objective in objectives:
+                _require_separable(model, objective, x, context, noise.at(objective.name))
     finally:
         _put(model, kept)
-        for module in dropout:
-            module.train()
 
 
 def _require_separable(model: nn.Module, objective: Objective, x: Tensor, context: Tensor | None, noise: Noise) -> None:
@@ -79,6 +77,19 @@ def _require_separable(model: nn.Module, objective: Objective, x: Tensor, contex
                 f"{who} at one example depends on the rest of the batch (as batch statistics do) or on draws that its "
                 "noise does not name, and of a batch each process sees only a part: train this model in one process."
             )
+
+
+@contextmanager
+def _without_dropout(model: nn.Module) -> Iterator[None]:
+    """The model with its rates of dropout at zero. All else trains, as a recurrent layer on a GPU must."""
+    rates = [(m, name, getattr(m, name)) for m in model.modules() for kind, name in DROPOUT if isinstance(m, kind)]
+    for module, name, _ in rates:
+        setattr(module, name, 0.0)
+    try:
+        yield
+    finally:
+        for module, name, rate in rates:
+            setattr(module, name, rate)
 
 
 def _buffers(model: nn.Module) -> dict[str, Tensor]:
