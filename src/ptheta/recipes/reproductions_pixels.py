@@ -4,6 +4,7 @@ The PixelRNNs' budgets are a GPU's. Their smaller versions see every training ev
 of NADE's paper: no paper has such rows.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ptheta.recipes.row import Row
@@ -86,7 +87,7 @@ ROWS = (
         training={"epochs": 60, "batch_size": 64, "learning_rate": 1e-3},
         seconds=60_000.0,
         gpu_seconds=3600.0,
-        small=_ONE_PASS_PIXELCNN,
+        small=replace(_ONE_PASS_PIXELCNN, name="one pass of 7 blocks"),
         source=f"{_PIXEL_RNN}, 15 blocks. The time on a GPU is an estimate: it has not been run there.",
     ),
     _pixelrnn("row-lstm", 80.54, 82.5, 450.0, "7 layers of 16 units"),
