@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow mutants lint bench clean
+.PHONY: demo test test-slow mutants lint bench docs clean
 
 $(BIN)/ptheta: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -52,6 +52,10 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/pixelcnn.py
 	$(BIN)/python benchmarks/flows.py
 	$(BIN)/python benchmarks/counting.py
+
+docs: $(VENV)/dev
+	$(BIN)/python benchmarks/table.py --write
+	$(BIN)/python benchmarks/pages.py --write
 
 clean:
 	rm -rf $(VENV) runs build dist

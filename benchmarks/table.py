@@ -7,11 +7,13 @@ python benchmarks/table.py --write    puts them into README.md
 import json
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from ptheta.recipes import reproductions_adversarial
 from ptheta.recipes.reproductions import ROWS
+from ptheta.recipes.row import Row
 from ptheta.taxonomy import leaves
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +34,19 @@ def read(name: str) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def rows() -> Iterator[tuple[str, str, str, str, bool, float]]:
+class Measured(NamedTuple):
+    """One line of the table, and the row of ``ptheta reproduce`` that it answers."""
+
+    row: Row
+    name: str
+    paper: str
+    line: str
+    ours: str
+    passed: bool
+    seconds: float
+
+
+def rows() -> Iterator[Measured]:
     """Name, the paper's number or the anchor, the pass line, ours, whether it is reached, seconds."""
     reproduced = {path.stem: json.loads(path.read_text()) for path in sorted((RESULTS / "rows").glob("*.json"))}
     for name, r in read("density").items():
@@ -41,25 +55,26 @@ def rows() -> Iterator[tuple[str, str, str, str, bool, float]]:
         yield over_seeds(name, list(reproduced[name].values()))
     rbm = read("rbm").get("pcd-1, 20 hidden")
     if rbm:
-        seconds = rbm["train_seconds"] + rbm["log_z_seconds"]
-        nll = rbm["nll_test"]
-        yield "rbm-binarized-mnist, 20 hidden", "143.2", "at most 146", f"{nll:.2f}", nll <= 146, seconds
-        last = rbm["annealing"][-1]
+        row, seconds, nll = ROWS["rbm-binarized-mnist"], rbm["train_seconds"] + rbm["log_z_seconds"], rbm["nll_test"]
+        yield Measured(row, f"{row.name}, 20 hidden", "143.2", "at most 146", f"{nll:.2f}", nll <= 146, seconds)
+        row, name, last = ROWS["rbm-annealing"], "its AIS log Z less the exact one", rbm["annealing"][-1]
         off, line = last["off"], f"within 0.2 at {last['temperatures']} temperatures"
-        yield "its AIS log Z less the exact one", "0", line, f"{off:+.3f}", abs(off) <= 0.2, last["seconds"]
+        yield Measured(row, name, "0", line, f"{off:+.3f}", abs(off) <= 0.2, last["seconds"])
     vae = read("vae").get("binarized-mnist")
     if vae:
-        bound = vae["bound"]
-        yield "vae-binarized-mnist, -ELBO", "89.9", "at most 95", f"{bound:.2f}", bound <= 95, vae["fit_cpu_seconds"]
-        label = f"the same events: bound with {vae['importance']} importance samples (-ELBO {vae['bound_there']:.2f})"
-        yield label, "87.1", "none", f"{vae['tighter']:.2f}", True, vae["tighter_cpu_seconds"]
+        row, bound, seconds = ROWS["vae-binarized-mnist"], vae["bound"], vae["fit_cpu_seconds"]
+        yield Measured(row, f"{row.name}, -ELBO", "89.9", "at most 95", f"{bound:.2f}", bound <= 95, seconds)
+        name = f"the same events: bound with {vae['importance']} importance samples (-ELBO {vae['bound_there']:.2f})"
+        yield Measured(row, name, "87.1", "none", f"{vae['tighter']:.2f}", True, vae["tighter_cpu_seconds"])
+    divergences = dict(zip(reproductions_adversarial.TABLE, reproductions_adversarial.ROWS, strict=True))
     for name, r in read("fgan").get("rows", {}).items():
         best = f"N({r['best_mean']:.2f}, {r['best_deviation']:.2f}²)"
         ours = f"N({r['mean']:.2f}, {r['deviation']:.2f}²); bound {r['bound']:.4f} <= {r['true']:.4f}"
-        yield f"f-gan, {name}", best, "both within 0.1", ours, r["passed"], r["cpu_seconds"]
+        row, name = divergences[name], f"f-gan, {name}"
+        yield Measured(row, name, best, "both within 0.1", ours, r["passed"], r["cpu_seconds"])
 
 
-def over_seeds(name: str, runs: list[dict[str, Any]]) -> tuple[str, str, str, str, bool, float]:
+def over_seeds(name: str, runs: list[dict[str, Any]]) -> Measured:
     """A row of ``ptheta reproduce``: the mean of the seeds, and how far they spread; reached if the mean is."""
     row, ours = ROWS[name], [r["ours"] for r in runs]
     if runs[0].get("paper") is None and row.small is not None:
@@ -68,12 +83,12 @@ def over_seeds(name: str, runs: list[dict[str, Any]]) -> tuple[str, str, str, st
     spread = f" ± {statistics.stdev(ours):.2f} ({len(ours)} seeds)" if len(ours) > 1 else ""
     paper = "none" if runs[0].get("paper", row.paper) is None else f"{row.paper:g}"
     seconds = statistics.mean(r["cpu_seconds"] for r in runs)
-    return name, paper, row.pass_text, f"{mean:.2f}{spread}", row.passed(mean), seconds
+    return Measured(row, name, paper, row.pass_text, f"{mean:.2f}{spread}", row.passed(mean), seconds)
 
 
-def measured() -> str:
+def measured(found: Iterable[Measured] | None = None) -> str:
     lines = ["| row | paper or anchor | pass line | ours | reached | CPU seconds |", "| --- " * 6 + "|"]
-    for name, paper, line, ours, passed, seconds in rows():
+    for _, name, paper, line, ours, passed, seconds in rows() if found is None else found:
         reached = "" if line == "none" else "yes" if passed else "**missed**"
         lines.append(f"| {name} | {paper} | {line} | {ours} | {reached} | {seconds:.0f} |")
     return "\n".join(lines)
@@ -116,19 +131,27 @@ def duration(seconds: float) -> str:
     return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def main() -> None:
-    tables = {"models": models(), "measured": measured(), "sampling": sampling(), "speed": speed()}
-    if "--write" not in sys.argv:
-        print("\n\n".join(tables.values()))
-        return
-    readme = ROOT / "README.md"
-    text = readme.read_text()
-    for name, table in tables.items():
+def tables() -> dict[str, str]:
+    """Every table, under the name that marks its place in the README."""
+    return {"models": models(), "measured": measured(), "sampling": sampling(), "speed": speed()}
+
+
+def filled(text: str) -> str:
+    """The README with its tables as they are now."""
+    for name, table in tables().items():
         mark, end = f"<!-- table: {name} -->", "<!-- end -->"
         head, tail = text.split(mark)
         rest = tail.split(end, 1)[1] if end in tail.split("<!-- table:")[0] else tail
         text = f"{head}{mark}\n{table}\n{end}{rest}"
-    readme.write_text(text)
+    return text
+
+
+def main() -> None:
+    if "--write" not in sys.argv:
+        print("\n\n".join(tables().values()))
+        return
+    readme = ROOT / "README.md"
+    readme.write_text(filled(readme.read_text()))
 
 
 if __name__ == "__main__":

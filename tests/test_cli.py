@@ -100,6 +100,17 @@ def test_samples_do_not_depend_on_how_many_are_drawn(bits: Path, here: Path, cap
     assert (np.load(here / "3.npy") == np.load(here / "9.npy")[:3]).all()
 
 
+def test_samples_by_any_method_are_the_same(bits: Path, here: Path, capsys: pytest.CaptureFixture[str]):
+    run(capsys, "fit", "made", "--data", bits, "--hidden", "8", "--epochs", "1", "--out", "r", "--quiet")
+    drawn = {}
+    for method in ("cached", "naive", "fixed-point"):
+        assert run(capsys, "sample", "r", "-n", "9", "--method", method, "--out", "x.npy")[0] == 0
+        drawn[method] = np.load(here / "x.npy")
+    assert (drawn["naive"] == drawn["cached"]).all() and (drawn["fixed-point"] == drawn["cached"]).all()
+    run(capsys, "fit", "markov", "--data", bits, "--out", "m")
+    assert "draws in one way only" in refused(capsys, "sample", "m", "--method", "naive")
+
+
 def test_samples_are_tempered_where_the_model_can_be(bits: Path, here: Path, capsys: pytest.CaptureFixture[str]):
     small = ("--steps", "2", "--quiet", "--out")
     run(capsys, "fit", "nade", "--data", bits, "--hidden", "8", *small, "nade")

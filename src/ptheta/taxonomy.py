@@ -109,7 +109,7 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "fvbn", "autoregressive:FVBN", "a logistic regression per variable on all before it",
                     "exact", "serial", _DISCRETE,
                     "Frey, Hinton and Dayan (1996), Does the Wake-Sleep Algorithm Produce Good Density Estimators?",
-                    "https://papers.nips.cc/paper/1153",
+                    "https://papers.nips.cc/paper/1995/hash/c850371fda6892fbfd1c5a5b457e5777-Abstract.html",
                 ),
                 Leaf(
                     "nade", "autoregressive:NADE", "one shared hidden layer; on reals RNADE",
@@ -190,7 +190,7 @@ TREE: dict[str, dict[str, dict[str, tuple[Leaf, ...]]]] = {
                     "https://arxiv.org/abs/1705.07057",
                 ),
                 Leaf(
-                    "iaf", "flows:MAF", "the same the other way round, fast to sample", "exact", "parallel",
+                    "iaf", "flows:MAF", "inverse autoregressive maps, fast to sample", "exact", "parallel",
                     _DEQUANTISED,
                     "Kingma et al. (2016), Improving Variational Inference with Inverse Autoregressive Flow",
                     "https://arxiv.org/abs/1606.04934",

@@ -23,7 +23,13 @@ Scoring: there is none; the model is implicit. Sampling costs one pass. Generati
 ``sample`` projects to the nearest event; the discriminator sees data and fakes spread over their lattice cells by the
 same noise, or the lattice would give the data away. A player runs the other's network on copies of its buffers, so
 neither objective moves the other's batch statistics. Not assumed: that Q has a density (with fewer latents than
-variables it lives on a thin set), or that it covers P. It may collapse to a few modes; count them.
+variables it lives on a thin set), or that it covers P.
+
+Known limits:
+    It may collapse to a few modes, and nothing in the losses says so: count them. Without the gradient penalty, 5000
+    steps found none of eight modes on a ring; with it, all. On digits, f-GANs of KL, Pearson, Jeffrey and Neyman
+    collapsed to one to six of ten classes; those of Jensen-Shannon and reverse KL drew all. There is no likelihood to
+    choose the weights by, so training ends with averaged ones.
 
 References:
     Generative Adversarial Networks (Goodfellow et al., 2014) https://arxiv.org/abs/1406.2661

@@ -8,8 +8,9 @@ A model gives the parameters of every conditional in one pass over a known event
 exact and cheap, and draws the variables one after the other, which takes D small steps. What a family assumes lies in
 how the conditionals share weights, never in the factorisation.
 
-The head says what one conditional is: a Bernoulli, a categorical, a mixture. It also fixes what one variable looks
-like to the network: bits as 0 and 1, levels scaled to [-1, 1], symbols one-hot, reals standardised.
+The head says what one conditional is: a Bernoulli, a categorical, a mixture. The space fixes what one variable looks
+like to the network: bits as 0 and 1, up to 32 levels as one bit per threshold (a thermometer), more of them scaled to
+[-1, 1], symbols one-hot, reals standardised.
 """
 
 import math

@@ -1,17 +1,30 @@
 """Diagonal BiLSTM: a PixelRNN whose layers step from diagonal to diagonal, from both sides.
 
 One direction starts in the top left corner: a unit takes its gates from its own pixel (1 x 1, mask B) and from the
-states of the pixels to its left and above it. The other starts in the top right corner: right and above. A diagonal is
-one step; the paper skews the image for it, shifting row r by r columns, so that diagonals become columns (section 3.2).
-The right-hand states of a row have seen pixels to the right, so they are handed down one row before both are added:
+states of the pixels to its left and above it. The other starts in the top right corner: right and above. With n a
+pixel and K_ss over its two neighbours, one beside it and one above,
+
+    [o, f, i, g] = [s, s, s, tanh](K_is * x_n + K_ss * h)        # s: the logistic sigmoid                   # eq. 3
+    c_n = f c_beside + i g,    h_n = o tanh(c_n)
+
+A diagonal is one step; the paper skews the image for it, shifting row r by r columns, so that diagonals become columns
+(section 3.2). The right-hand states of a row have seen pixels to the right, so they are handed down one row before both
+are added:
 
     y_{r,c} = left_{r,c} + right_{r-1,c}.
 
 Left states have seen all above and left, right states of the row above all above and right: together, in the very first
-layer, every *feature* that came before. Features of the first layer have not seen their own pixel (mask A), and so the
-paper's "entire available context" misses one pixel: the last of a row first enters features of the next row, within
-the first kernel's reach, where no state carries it to the left. The conditionals of a row do not see the last pixel of
-the row above, but for the last ones (three, for a kernel of 7 x 7); more layers do not mend it.
+layer, every *feature* that came before. Layers stand between a 7 x 7 convolution (mask A) and the head, each added to
+what it was given (``ptheta.autoregressive.pixelrnn``). A score takes H + W - 1 steps per layer, O(D h^2) with h units;
+a sample keeps all states and costs about as much, pixel by pixel.
+
+Not assumed: how far a pixel depends on others. Assumed: that the same rule serves every place.
+
+Known limits:
+    The paper's "entire available context" misses one pixel. Features of the first layer have not seen their own pixel
+    (mask A), so the last of a row first enters features of the next row, within the first kernel's reach, where no
+    state carries it to the left. The conditionals of a row do not see the last pixel of the row above, but for the last
+    ones (three, for a kernel of 7 x 7); more layers do not mend it. Diagonals follow one another in training too.
 
 References:
     Pixel Recurrent Neural Networks (van den Oord, Kalchbrenner & Kavukcuoglu, 2016), section 3.2

@@ -2,28 +2,32 @@
 
 The network reads which variables are known and what they are, and gives the conditional of every other one:
 
-    h_1 = relu(c + sum_{j known} (W_j x_j + U_j)),    h_l = relu(W^l h_{l-1} + c^l),
-    p(x_i | known) = head(b_i + V_i h_L).
+    h_1 = relu(c + sum_{j known} (W_j x_j + U_j)),    h_l = relu(W^l h_{l-1} + c^l),                                 (1)
+    p(x_i | known) = head(b_i + V_i h_L).                                                                            (2)
 
 Any order o of the variables makes a distribution p_o of it by the chain rule. Training minimises the mean of their
 negative log-likelihoods over all D! orders. An order visits a random subset of d variables first, and the next one is
 any of the others, so the mean over orders is a mean over subsets, of which each event draws one:
 
-    E_o[-log p_o(x)] = sum_d E_{known, |known| = d} 1/(D - d) sum_{i open} -log p(x_i | known)        # eq. 14 to 16 of
-                     = E_{d uniform, known} D/(D - d) sum_{i open} -log p(x_i | known)                # the 2016 paper
+    E_o[-log p_o(x)] = sum_d E_{known, |known| = d} 1/(D - d) sum_{i open} -log p(x_i | known)
+                     = E_{d uniform, known} D/(D - d) sum_{i open} -log p(x_i | known)                               (3)
 
-One pass gives an unbiased estimate of the mean over orders. It is no likelihood: the orders disagree. The model is
-their mixture over K fixed orders, whose log-likelihood is exact and, by convexity, at least the mean of theirs:
+(eq. 14 to 16 of the 2016 paper). One pass gives an unbiased estimate of it. That is no likelihood: the orders disagree.
+The model is their mixture over K fixed orders, whose log-likelihood is exact and, by convexity, at least the mean of
+theirs; probabilities of whole events are averaged, never logits:
 
-    log p(x) = log 1/K sum_k p_{o_k}(x),    # probabilities of whole events are averaged, never logits
+    log p(x) = log 1/K sum_k p_{o_k}(x)                                                                              (4)
 
 which needs all K D conditionals. Going one variable on adds one row to the first hidden layer, O(H); the layers above
 are computed afresh, for all K orders and all events in one product: O(K D (H + (L - 1) H^2)) for one event. A sample
-draws one of the orders and costs a K-th of it. Validation while training scores by the same mixture, so on large events
-K should be small and the validation events few. The orders are no weights: those of a trained model load into one with
+draws one of the orders and costs a K-th of it. The orders are no weights: those of a trained model load into one with
 more orders.
 
 Not assumed: an order. Assumed: that one network of moderate size can hold the conditionals of all orders.
+
+Known limits:
+    Validation while training scores by the same mixture, so on large events K should be small and the validation events
+    few. Completions are exact under each order, but their mixture is not the conditional of ``log_prob``.
 
 References:
     A Deep and Tractable Density Estimator (Uria, Murray & Larochelle, 2014)
@@ -50,6 +54,8 @@ from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
 
 __all__ = ["EoNADE"]
+
+Held = tuple[Tensor, Tensor] | None  # cells in the order of the event and which of them are known, each (n, D)
 
 SCORED_NUMBERS = 4_000_000  # hidden units of one layer held while scoring
 
@@ -122,8 +128,8 @@ class EoNADE(LossModel):
         start, bias = self._start(len(cells), context)
         seen = known.to(start.dtype)
         y = look(self.space, cells, start.dtype) * seen[..., None]  # (B, D, E)
-        h = self._upper(y.flatten(1) @ self.weight.flatten(0, 1) + seen @ self.known_weight + start)
-        return F.linear(h, self.output_weight.flatten(0, 1)).unflatten(1, self.output_bias.shape) + bias
+        h = self._upper(y.flatten(1) @ self.weight.flatten(0, 1) + seen @ self.known_weight + start)  # (1)
+        return F.linear(h, self.output_weight.flatten(0, 1)).unflatten(1, self.output_bias.shape) + bias  # (2)
 
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """An unbiased estimate of the mean over all orders of -log p_o(x) in nats, with shape (B,)."""
@@ -138,48 +144,23 @@ class EoNADE(LossModel):
         return u[:, 1:].argsort(1).argsort(1) < count
 
     def open_loss(self, x: Tensor, known: Tensor, context: Tensor | None = None) -> Tensor:
-        """D/(D - d) times the sum of -log p(x_i | known) over the open variables in nats, with shape (B,).
-
-        Args:
-            x: Events with shape (B, *space.shape).
-            known: Which of their d variables are known, fewer than D, Boolean with shape (B, D).
-            context: Contexts with shape (B, *context_space.shape).
-
-        Returns:
-            Losses whose mean over ``known`` is the mean over orders.
-        """
+        """What (3) is the mean of, in nats with shape (B,), for the variables that are known, Boolean (B, D)."""
         cells = self.space.cells(x)
         log_p = self.head.log_prob(self.conditionals(cells, known, context), cells)
         n_open = (~known).sum(1).to(log_p.dtype)
-        return self.space.log_volume - (log_p * ~known).sum(1) * (self.space.dimensions / n_open)
+        return self.space.log_volume - (log_p * ~known).sum(1) * (self.space.dimensions / n_open)  # (3)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The exact log-likelihood of the mixture over the K orders in nats, with shape (B,).
-
-        Args:
-            x: Events with shape (B, *space.shape).
-            context: Contexts with shape (B, *context_space.shape).
-
-        Returns:
-            Log-probabilities, on reals log-densities in the unit of x.
-        """
+        """The exact log-likelihood of the mixture in nats, on reals a log-density in the unit of x, with shape (B,)."""
         self.check(x, context)
         rows = max(1, SCORED_NUMBERS // (len(self.orders) * len(self.hidden_bias)))
         parts = x.split(rows)
         contexts = [None] * len(parts) if context is None else context.split(rows)
         log_p = torch.cat([self.order_log_probs(part, c) for part, c in zip(parts, contexts, strict=True)], 1)
-        return log_p.logsumexp(0) - math.log(len(self.orders))
+        return log_p.logsumexp(0) - math.log(len(self.orders))  # (4)
 
     def order_log_probs(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The exact log-likelihood under each of the K orders alone in nats, with shape (K, B).
-
-        Args:
-            x: Events with shape (B, *space.shape).
-            context: Contexts with shape (B, *context_space.shape).
-
-        Returns:
-            Log-probabilities, on reals log-densities in the unit of x.
-        """
+        """The exact log-likelihood of events under each of the K orders alone in nats, with shape (K, B)."""
         cells = self.space.cells(x).T.contiguous()  # (D, B)
         start, bias = self._start(len(x), context)
         seen, bias = look(self.space, cells, start.dtype), bias.movedim(-2, 0)  # (D, B, E), (D, [B,] width)
@@ -218,7 +199,7 @@ class EoNADE(LossModel):
         """
         self.check_context(n, context)
         noise = noise or Noise(None)
-        return self._in_chunks(self._drawn_orders(n, noise), None, None, context, noise, temperature, method)
+        return self._in_chunks(self._drawn_orders(n, noise), None, context, noise, temperature, method)
 
     @torch.no_grad()
     def complete(
@@ -254,7 +235,7 @@ class EoNADE(LossModel):
         noise, known = noise or Noise(None), mask.reshape(len(x), self.space.dimensions)
         orders = self._drawn_orders(len(x), noise)
         orders = orders.gather(1, (~known.gather(1, orders)).byte().argsort(stable=True, dim=1))
-        return self._in_chunks(orders, self.space.cells(x), known, context, noise, temperature, method)
+        return self._in_chunks(orders, (self.space.cells(x), known), context, noise, temperature, method)
 
     def _start(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """The first accumulator, with shape (B, H), and the output bias, with shape (D, width) or (B, D, width)."""
@@ -277,14 +258,7 @@ class EoNADE(LossModel):
         return self.orders[(u * len(self.orders)).long()]
 
     def _in_chunks(
-        self,
-        orders: Tensor,
-        known: Tensor | None,
-        mask: Tensor | None,
-        context: Tensor | None,
-        noise: Noise,
-        temperature: float,
-        method: str,
+        self, orders: Tensor, held: Held, context: Tensor | None, noise: Noise, temperature: float, method: str
     ) -> Tensor:
         if method not in ("cached", "naive"):
             raise ValueError(f"method should be cached or naive, but it is {method!r}.")
@@ -294,10 +268,8 @@ class EoNADE(LossModel):
             order = orders[start : start + CHUNK]
             rows = slice(start, start + len(order))
             u = noise.rows(start).uniform((*order.shape, self.head.uniforms), "variables", like=self.hidden_bias)
-            held = {}
-            if known is not None and mask is not None:
-                held = {"known": known[rows].gather(1, order), "mask": mask[rows].gather(1, order)}
-            choice = Choice(self.head, u, temperature=temperature, **held)
+            known, mask = (None, None) if held is None else (t[rows].gather(1, order) for t in held)
+            choice = Choice(self.head, u, temperature=temperature, known=known, mask=mask)
             cells = step(choice, order, None if context is None else context[rows])
             chunks.append(self.space.events(cells.gather(1, order.argsort(1))))
         return torch.cat(chunks) if chunks else self.space.events(self.hidden_bias.new_zeros(0, self.space.dimensions))
@@ -318,8 +290,7 @@ class EoNADE(LossModel):
         """The same cells by the definition: all conditionals afresh for every variable."""
         rows = torch.arange(len(order), device=order.device)
         drawn, known = choice.blank(), torch.zeros_like(order, dtype=torch.bool)
-        cells = torch.empty_like(drawn)  # drawn cells, in the order of the event
-        cells.copy_(drawn)
+        cells = drawn.clone()  # the same in the order of the event
         for place, i in enumerate(order.T):
             params = self.conditionals(cells, known, context)[rows, i]
             drawn[:, place] = choice(place, params)

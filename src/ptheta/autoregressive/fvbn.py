@@ -2,19 +2,22 @@
 
 Every variable of an event is predicted from those before it by a linear model of its own,
 
-    p(x_i | x_1, ..., x_{i-1}) = head(b_i + sum_{j<i} W_ij x_j),
+    p(x_i | x_1, ..., x_{i-1}) = head(b_i + sum_{j<i} W_ij x_j),                                                     (1)
 
 so the logits of bits are log-odds linear in the parents, those of levels and symbols are multinomial regressions. The
 negative log-likelihood is convex for these heads: training from zeros finds the one best fit, and an L2 penalty (the
-optimiser's ``weight_decay``) is the only regularisation. D (D + 1) / 2 parameters for bits: quadratic in D, where those
-of NADE grow linearly. All conditionals are one product with a strictly lower triangular matrix; a sample costs about
-as much as one score, in D steps.
+optimiser's ``weight_decay``) is the only regularisation. All conditionals are one product with a strictly lower
+triangular matrix, O(D^2) for an event; a sample costs about as much, in D steps.
 
-Not assumed: independence of any kind. Assumed: no interactions between parents.
+Not assumed: independence of any kind. Assumed: that parents do not interact: their effects on the log-odds add up.
+
+Known limits:
+    D (D + 1) / 2 parameters for bits, quadratic in D, where those of NADE grow linearly: 307,720 for 784 pixels. What
+    depends on two parents at once, such as an exclusive or, is beyond it.
 
 References:
     Connectionist learning of belief networks (Neal, 1992) https://doi.org/10.1016/0004-3702(92)90065-6
-    Does the wake-sleep algorithm produce good density estimators? (Frey, Hinton & Dayan, 1995)
+    Does the wake-sleep algorithm produce good density estimators? (Frey, Hinton & Dayan, 1996)
     https://papers.nips.cc/paper/1995/hash/c850371fda6892fbfd1c5a5b457e5777-Abstract.html
 """
 
@@ -78,7 +81,7 @@ class FVBN(Autoregressive):
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
         y = self.look(cells, self.bias.dtype).flatten(1)  # (B, D E)
         weight = (self.weight * self.mask).flatten(2).flatten(0, 1)  # (D width, D E)
-        return F.linear(y, weight).unflatten(1, self.bias.shape) + self._bias(context)
+        return F.linear(y, weight).unflatten(1, self.bias.shape) + self._bias(context)  # (1)
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
         bias = self._bias(context)

@@ -11,8 +11,14 @@ the other way, the vertical stack would see the pixel.
 With L layers a pixel sees a whole rectangle, L + 2 rows up and L + 2 columns to each side, and L + 2 pixels to its
 left; nothing before it and inside is missed. That is what the plain PixelCNN lacks.
 
-A score is one pass. For a sample, the vertical stack is computed row by row, each once, and the horizontal one pixel
-by pixel, as in the plain PixelCNN.
+A score is one pass, O(D L p^2). For a sample, the vertical stack is computed row by row, each once, and the horizontal
+one pixel by pixel, as in the plain PixelCNN: about as much in D steps.
+
+Not assumed: any form of the conditionals. Assumed: that a pixel depends on others near it, in the same way everywhere.
+
+Known limits:
+    What is further away than L + 2 pixels is not seen; biases per pixel (``position``, the recipe's default and not the
+    paper's) at least say where in the image a pixel is.
 
 References:
     Conditional Image Generation with PixelCNN Decoders (van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves &
@@ -221,4 +227,4 @@ class HorizontalLayer(nn.Module):
 def gate(x: Tensor, part: int) -> Tensor:
     """tanh(first half) sigmoid(second half) of each group: (..., groups 2 part) to (..., groups part); eq. 2."""
     a, b = x.unflatten(-1, (-1, 2, part)).unbind(-2)
-    return (a.tanh() * b.sigmoid()).flatten(-2)
+    return (a.tanh() * b.sigmoid()).flatten(-2)  # eq. 2

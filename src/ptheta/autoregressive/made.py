@@ -3,23 +3,29 @@
 An autoencoder reads an event and gives numbers for each of its variables. Masks cut every connection through which a
 variable could see itself or a later one, so that what remains is a chain rule in the order of the variables:
 
-    h_1 = relu((M_1 * W_1) x + c_1),  h_l = relu((M_l * W_l) h_{l-1} + c_l),
-    p(x_i | x_1, ..., x_{i-1}) = head(((M * V) h_L + A x + b)_i),    # A: direct connections, strictly triangular
+    h_1 = relu((M_1 * W_1) x + c_1),  h_l = relu((M_l * W_l) h_{l-1} + c_l),                                         (1)
+    p(x_i | x_1, ..., x_{i-1}) = head(((M * V) h_L + A x + b)_i),    # A: direct connections, strictly triangular    (2)
 
-A hidden unit of degree m sees the first m variables, and is seen by the variables after them (eq. 8, 9, 12). NADE's
-hidden layer is accumulated; MADE's units each belong to one degree, so the layers can be many and a score is a few
-matrix products, O(D H + H^2). A sample costs about as much: in D small steps, every hidden unit computed once.
+A hidden unit of degree m sees the first m variables, and is seen by the variables after them (eq. 8, 9 and 12 of the
+paper; masks and pass are in ``ptheta.nn.masked``). NADE's hidden layer is accumulated; MADE's units each belong to one
+degree, so the layers can be many and a score is a few matrix products, O(D H + H^2). A sample costs about as much: in D
+small steps, every hidden unit computed once.
 
 With several masks, one set of weights serves all of them. Training takes them in turn, one per step; the probability
 of a value is then the average of what the masks say of it,
 
-    p(x_i | x_1, ..., x_{i-1}) = 1/k sum_t p_t(x_i | x_1, ..., x_{i-1}),
+    p(x_i | x_1, ..., x_{i-1}) = 1/k sum_t p_t(x_i | x_1, ..., x_{i-1}),                                             (3)
 
 probabilities, never logits: an average of distributions is one. All masks share the order, so that the average is
 taken variable by variable and is sampled like a single mask at k times the cost. By the convexity of -log the score of
 the average is at least as good as the average score that training minimises.
 
-Not assumed: anything about the order, or independence of any kind. Assumed: that units shared by the conditionals do.
+Not assumed: anything about the order, or independence of any kind. Assumed: that hidden units which many conditionals
+share suffice for all of them.
+
+Known limits:
+    A hidden layer of fewer than D units lacks some degrees, and its outputs then see some variables late or never; the
+    direct connections (the recipe's default, not the paper's) keep them in sight. All masks share one order.
 
 References:
     MADE: Masked Autoencoder for Distribution Estimation (Germain, Gregor, Murray & Larochelle, 2015)
@@ -101,7 +107,7 @@ class MADE(Autoregressive):
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
         y, c = self._inputs(cells), self.condition(context)
-        return averaged(self.part, [self.network(y, c, t).mT for t in range(self.network.masks)])
+        return averaged(self.part, [self.network(y, c, t).mT for t in range(self.network.masks)])  # (2), (3)
 
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """The negative log-likelihood under one mask in nats, with shape (B,): the masks take turns with the steps."""

@@ -2,8 +2,8 @@
 
 Every conditional is a network with one hidden layer, and all of them share the weights into it:
 
-    a_1 = c,    a_{i+1} = a_i + W_i x_i,                               # the accumulator
-    h_i = activation(s_i a_i),    p(x_i | x_1, ..., x_{i-1}) = head(b_i + V_i h_i).
+    a_1 = c,    a_{i+1} = a_i + W_i x_i,    # the accumulator                                                        (1)
+    h_i = activation(s_i a_i),    p(x_i | x_1, ..., x_{i-1}) = head(b_i + V_i h_i).                                  (2)
 
 The sharing is the assumption, and what it buys is cost: going from variable i to i + 1 adds one row to the accumulator,
 so a score costs O(D H) and so does a sample. 2 D H + D + H parameters for bits: linear in D.
@@ -15,6 +15,13 @@ The recurrence keeps no graph. Forward, one accumulator runs over the variables 
 subtracting the same rows, and the hidden units are computed again. A step holds O(B (D + H)) numbers instead of the
 O(B D H) of a loop under autograd. Output weights are applied to a few variables at a time; backward, the accumulators
 of such a block are one matrix product with a strictly lower triangular matrix.
+
+Not assumed: independence of any kind. Assumed: that what variables contribute to the hidden units is the same for all
+conditionals after them.
+
+Known limits:
+    One hidden layer, and one order of the variables, which is chosen beforehand: MADE has more layers, EoNADE all
+    orders. Sampling takes D steps that cannot run side by side.
 
 References:
     The Neural Autoregressive Distribution Estimator (Larochelle & Murray, 2011)
@@ -110,8 +117,8 @@ class NADE(Autoregressive):
         cells = []
         for i, (weight, output_weight, b) in enumerate(steps):
             activate(torch.mul(a, self.scale[i], out=h) if self.is_scaled else a, self.activation, out=h)
-            cells.append(choice(i, torch.addmm(b, h, output_weight)))
-            a.addmm_(self.look(cells[-1], a.dtype), weight)
+            cells.append(choice(i, torch.addmm(b, h, output_weight)))  # (2)
+            a.addmm_(self.look(cells[-1], a.dtype), weight)  # (1)
         return torch.stack(cells, 1)
 
     def _start(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -203,8 +210,8 @@ class Recurrence(torch.autograd.Function):
             # One variable at a time: without a gradient to keep, going on from a is cheaper than a triangular product.
             for unit, (seen, weight, s) in zip(h.unbind(0), variables, strict=False):
                 activate(torch.mul(a, s, out=unit) if is_scaled else a, activation, out=unit)
-                a.addmm_(seen, weight)
-            torch.bmm(rows, h.mT, out=piece)
+                a.addmm_(seen, weight)  # (1)
+            torch.bmm(rows, h.mT, out=piece)  # (2)
         ctx.save_for_backward(y, w, v, scale, a)
         ctx.activation = activation
         return out

@@ -18,9 +18,12 @@ logit depends linearly on the channels before.
 A score is one pass. For a sample, the stream over the rows above goes row by row, the other pixel by pixel, and a
 resolution of 1 / 2^k is computed only where it is due: every feature once.
 
-Not assumed: any mask; smaller resolutions see far in few layers, and there is no blind spot within their reach. Only of
-the row just above does a pixel in an odd row see no more than the layers at full size reach. Assumed: channels of a
-pixel depend on each other linearly, within a component.
+Not assumed: any mask; smaller resolutions see far in few layers, and there is no blind spot within their reach.
+Assumed: that channels of a pixel depend on each other linearly, within a component.
+
+Known limits:
+    Of the row just above, a pixel in an odd row sees no more than the layers at full size reach. Symbols have no order,
+    so they have no logistic, and are refused.
 
 References:
     PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood and Other Modifications
@@ -199,6 +202,6 @@ def logistic_channels(params: Tensor, value: Value, head: LogisticMixtureHead, c
         cells, seen = value(c, found[-1])
         if c < channels - 1:
             each = torch.stack([torch.zeros_like(mean), mean, log_scale], -1)  # K mixtures of one part
-            weight = weight + part.log_prob(each, cells[..., None].expand_as(mean))
+            weight = weight + part.log_prob(each, cells[..., None].expand_as(mean))  # eq. 2, by Bayes' rule
             before.append(seen if head.n > THERMOMETER else 2 * seen.mean(-1, keepdim=True) - 1)  # in [-1, 1]
     return found

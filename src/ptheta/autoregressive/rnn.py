@@ -2,14 +2,21 @@
 
 One cell, the same at every step, carries a state from variable to variable:
 
-    s_i = cell(s_{i-1}, x_{i-1}),    p(x_i | x_1, ..., x_{i-1}) = head(V h(s_i) + b),
+    s_i = cell(s_{i-1}, x_{i-1}),    p(x_i | x_1, ..., x_{i-1}) = head(V h(s_i) + b),                                (1)
 
-with x_0 = 0. The number of parameters does not grow with D, and no window is cut: the state may keep anything. What is
-assumed is that one rule serves every place. Where places differ, as in images, a learned vector per place
-(``positions``) joins the input and each place has an output bias of its own.
+with x_0 = 0. The cell is an LSTM or a GRU, in several layers if wanted. The number of parameters does not grow with D,
+so weights fitted to windows score pieces of any length, and no window is cut: the state may keep anything. Where places
+differ, as in images, a learned vector per place (``positions``) joins the input and each place has an output bias of
+its own; then the length is fixed.
 
-Scoring is one pass over the sequence, O(D) steps that cannot run side by side; sampling takes the same D steps with the
-state kept.
+Scoring is one pass over the sequence, O(D H^2) in D steps that cannot run side by side; sampling takes the same D steps
+with the state kept.
+
+Not assumed: that what lies far back does not matter. Assumed: that one rule serves every place.
+
+Known limits:
+    Training is serial too, which convolutions and attention avoid. What must be remembered has to pass through every
+    step, so neighbours in an image that are a row apart in the order are D steps of one row apart for the state.
 
 References:
     Generating Sequences With Recurrent Neural Networks (Graves, 2013) https://arxiv.org/abs/1308.0850
@@ -92,7 +99,7 @@ class RNN(Autoregressive):
         features = self.condition(context)
         if features is not None:
             parts.append(features[:, None].expand(-1, cells.shape[1], -1))
-        out = self.output(self.stack(torch.cat(parts, 2)))  # (B, D, width)
+        out = self.output(self.stack(torch.cat(parts, 2)))  # (1), with shape (B, D, width)
         return out if self.output_bias is None else out + self.output_bias
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:

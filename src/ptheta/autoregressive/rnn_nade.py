@@ -3,12 +3,19 @@
 An event is T frames of K variables, a piano roll, say. The network carries a state u_t over the frames; given it, the
 variables of one frame depend on one another through a NADE:
 
-    u_t = cell(u_{t-1}, v_{t-1}),
-    p(v_t | v_1, ..., v_{t-1}) = NADE(v_t; c + u_t W_uc, b + u_t W_ub),
+    u_t = cell(u_{t-1}, v_{t-1}),                                                                                    (1)
+    p(v_t | v_1, ..., v_{t-1}) = NADE(v_t; c + u_t W_uc, b + u_t W_ub),                                              (2)
 
 so chords are coherent, where independent outputs per key (``hidden=0``) would mix the notes of several. All frames of
-a batch are scored by one pass of the network and one of NADE's recurrence. A sample takes T steps of the network and
-T K of NADE.
+a batch are scored by one pass of the network and one of NADE's recurrence, O(T (U + K) (U + H)) for an event with U
+recurrent and H hidden units. A sample takes T steps of the network and T K of NADE. The paper's cell is a plain
+recurrent layer, and both parts are pre-trained; here it is a GRU or an LSTM, and all is trained at once.
+
+Not assumed: independence within a frame or between frames. Assumed: that the past moves a frame's biases only, not its
+weights.
+
+Known limits:
+    Events are binary or discrete frames of one width; keys are taken in the order in which they come.
 
 References:
     Modeling Temporal Dependencies in High-Dimensional Sequences: Application to Polyphonic Music Generation and
@@ -94,11 +101,11 @@ class RNNNADE(Autoregressive):
         features = self.condition(context)
         if features is not None:
             before = torch.cat([before, features[:, None].expand(-1, self.frames, -1)], 2)
-        start, bias = self._biases(self.stack(before).flatten(0, 1))  # of every frame of the batch
+        start, bias = self._biases(self.stack(before).flatten(0, 1))  # (1), of every frame of the batch
         if self.weight is None or self.output_weight is None:
             return bias.reshape(*cells.shape, self.head.width)
         frames = seen.flatten(0, 1)  # (B T, K, E)
-        out = Recurrence.apply(frames, self.weight, start, self.output_weight, self.scale, "sigmoid")
+        out = Recurrence.apply(frames, self.weight, start, self.output_weight, self.scale, "sigmoid")  # (2)
         return (out.permute(2, 0, 1) + bias).reshape(*cells.shape, self.head.width)  # (B, T K, width)
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:

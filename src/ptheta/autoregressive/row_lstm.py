@@ -1,9 +1,21 @@
 """Row LSTM: a PixelRNN whose layers step from row to row.
 
-A unit takes its gates from its own row, by a convolution over the pixels to its left and itself (mask B), and from the
-states of the three nearest pixels of the row above. So it sees a triangle: one column more to each side per row up,
-widened by the first convolution's three columns, and to the left by one column per layer; of its own row, as many
-pixels. What lies outside is a blind spot. All units of a row are updated at once.
+The pixels come in raster order, and layers stand between a 7 x 7 convolution (mask A) and the head, each added to what
+it was given (``ptheta.autoregressive.pixelrnn``). A unit in row r takes its gates from its own row, by a convolution
+over the pixel to its left and itself (mask B), and from the states of the three nearest pixels of the row above:
+
+    [o, f, i, g] = [s, s, s, tanh](K_is * x_r + K_ss * h_{r-1})        # s: the logistic sigmoid             # eq. 3
+    c_r = f c_{r-1} + i g,    h_r = o tanh(c_r)
+
+All units of a row are updated at once, so a score takes H steps per layer for an image of H rows, O(D h^2) each layer
+with h units; a sample keeps all states and costs about as much, pixel by pixel.
+
+Not assumed: how far up a pixel depends on others. Assumed: that the same rule serves every place.
+
+Known limits:
+    A pixel sees a triangle: one column more to each side per row up, widened by the first convolution's three columns,
+    and to the left by one column per layer; of its own row, as many pixels. What lies outside is a blind spot. Rows
+    follow one another in training too, so it is slower than convolutions.
 
 References:
     Pixel Recurrent Neural Networks (van den Oord, Kalchbrenner & Kavukcuoglu, 2016), section 3.1

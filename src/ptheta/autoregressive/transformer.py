@@ -2,10 +2,22 @@
 
 Every conditional attends to all variables before it, directly and side by side in training:
 
-    e_i = E x_{i-1} + P_i (+ C context),    p(x_i | x_1, ..., x_{i-1}) = head(V transformer(e_1, ..., e_i) + b),
+    e_i = E x_{i-1} + P_i (+ C context),    p(x_i | x_1, ..., x_{i-1}) = head(V transformer(e_1, ..., e_i) + b),     (1)
 
-with x_0 = 0. Places are learned vectors P_i, so the length is fixed. Scoring costs O(D^2) in one pass; sampling keeps
-keys and values, so that each of its D steps costs O(D). Nothing is assumed about which variables matter to which.
+with x_0 = 0 and learned vectors P_i of the places. The transformer is L blocks of attention and a small perceptron,
+both normalised before they act (``ptheta.nn.transformer``); each head of attention lets place i ask all places up to
+its own,
+
+    x <- x + attention(norm(x)),    x <- x + mlp(norm(x)),    attention = softmax(Q K' / sqrt(d)) V,          # eq. 1
+
+where Q, K and V are linear in x and d is the width of a head. Scoring is one pass, O(L (D^2 width + D width^2)) for an
+event; sampling keeps keys and values, so that each of its D steps costs O(L (D width + width^2)).
+
+Not assumed: which variables matter to which, not even that near ones do.
+
+Known limits:
+    The length is fixed by the learned places, and the cost grows with the square of D. Nothing says which variables are
+    neighbours, so that has to be learned too.
 
 References:
     Attention Is All You Need (Vaswani et al., 2017) https://arxiv.org/abs/1706.03762
@@ -81,7 +93,7 @@ class Transformer(Autoregressive):
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
         seen = self.embedding(self.look(cells, self.places.dtype))  # (B, D, width)
         before = torch.cat([torch.zeros_like(seen[:, :1]), seen[:, :-1]], 1)
-        return self.output(self.blocks(before + self._places(context)))
+        return self.output(self.blocks(before + self._places(context)))  # (1)
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
         places = self._places(context).expand(n, -1, -1).unbind(1)

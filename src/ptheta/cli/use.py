@@ -1,9 +1,10 @@
 """``ptheta sample``, ``score`` and ``evaluate``: what one does with a run."""
 
+import inspect
 import json as jsonlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional
 
@@ -54,6 +55,7 @@ def _sample(
     seed: int = 0,
     context: int | None = None,
     temperature: float = 1.0,
+    method: Literal["cached", "fixed-point", "naive"] = "cached",
 ) -> None:
     """Draws events from a run into a file: a png grid, npy, csv or txt by the ending.
 
@@ -64,6 +66,7 @@ def _sample(
         seed: Names the draw. Event i is the same at any n.
         context: The class to draw; by default classes as often as in training.
         temperature: Of models that have one, autoregressive ones and flows: below 1, likelier values come more often.
+        method: How an autoregressive model goes about it; the events are the same, the time is not.
     """
     from ptheta.model import tempered
     from ptheta.noise import Noise
@@ -73,12 +76,20 @@ def _sample(
     opened = open_run(run)
     model = opened.model
     _require_count(n, "-n", 1, model.space)
-    x = model.sample(
-        n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"), **tempered(model, temperature)
-    )
+    manner = {**tempered(model, temperature), **_manner(opened, method)}
+    x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"), **manner)
     out = out or run / ("samples.png" if model.space.is_image else "samples.npy")
     save_samples(x, model.space, out)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
+
+
+def _manner(run: "Run", method: str) -> dict[str, str]:
+    """The method as a keyword of the sampler, where it is not the usual one; refused where the model has no choice."""
+    if method == "cached":
+        return {}
+    if "method" not in inspect.signature(run.model.sample).parameters:
+        raise ValueError(f"{run.name} draws in one way only, so --method means nothing to it.")
+    return {"method": method}
 
 
 def _require_count(n: int, what: str, least: int, space: "Space") -> None:

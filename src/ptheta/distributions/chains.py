@@ -15,6 +15,9 @@ so b K is how many events the shorter memory is worth: b for each of the K value
 one look-up per variable to score and to sample; an AR-k table costs K^(k+1) numbers per variable to store, which is
 what networks avoid.
 
+Known limits:
+    What is further away than the parents is forgotten, and the order, or the neighbourhood, is chosen beforehand.
+
 References:
     The Performance of Universal Encoding (Krichevsky & Trofimov, 1981) https://doi.org/10.1109/TIT.1981.1056331
     A Hierarchical Dirichlet Language Model (MacKay & Peto, 1995) https://doi.org/10.1017/S1351324900000218
@@ -109,7 +112,7 @@ class ARTable(ClosedForm):
         backoff: How many events per value the row with one parent less is worth.
 
     Example:
-        >>> from ptheta.spaces import Binary
+        >>> from ptheta import Binary, prefix_neighbours
         >>> model = ARTable(Binary((784,)), prefix_neighbours(784, 8))
         >>> model.n_parameters == 2**8 * (784 - 8 + 1) - 1
         True

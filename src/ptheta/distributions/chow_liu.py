@@ -11,6 +11,10 @@ tables: the weights are then I(x_i; x_j | class), averaged over the classes (tre
 
 Fitting costs one matrix product for all D^2 joint tables; scoring and sampling cost one look-up per variable.
 
+Known limits:
+    One parent per variable: what three variables do together, such as an exclusive or, is not seen. The D^2 K^2 numbers
+    of all pairs bound D K to some 8000.
+
 References:
     Approximating Discrete Probability Distributions with Dependence Trees (Chow & Liu, 1968)
     https://doi.org/10.1109/TIT.1968.1054142

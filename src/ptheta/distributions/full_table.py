@@ -10,6 +10,16 @@ Conditional independence, p(a, b | c) = p(a | c) p(b | c), holds just when the c
 
 is zero. On a table *estimated* from n events it is never exactly zero; 2 n I is then nearly chi-square distributed when
 the truth is zero, with (K - 1)^2 K^|c| degrees of freedom (the G-test).
+
+Fitting is one pass over the events, scoring a look-up, sampling a search in the cumulated table.
+
+Known limits:
+    About four million states, which is 22 bits. States that were never seen share what the smoothing gives them, so it
+    learns nothing from events that are merely like them.
+
+References:
+    Pattern Recognition and Machine Learning (Bishop, 2006)
+    https://www.microsoft.com/en-us/research/publication/pattern-recognition-machine-learning/
 """
 
 import math

@@ -2,13 +2,20 @@
 
     p(x) = sum_m w_m N(x; mean_m, cov_m)
 
-EM is ``ptheta.distributions.mixtures.Mixture``; here are its components. The E step whitens all events under all
-components by one matrix product, n M D^2 (n M D if diagonal), and the M step needs the second moments, as much again.
+EM is ``ptheta.distributions.mixtures.Mixture``: by turns it gives every event shares in the components, as likely as
+each is to have made it, and moves weights, means and covariances to the weighted moments. The E step whitens all events
+under all components by one matrix product, n M D^2 (n M D if diagonal), and the M step needs the second moments, as
+much again.
 
 The likelihood of a mixture of Gaussians has no maximum: a component on a single event can shrink without end. So each
 covariance is drawn towards a broad one, S0 = diag(variances of the training events) / M^(2/D), as if a more events with
 that spread had been seen (a is ``smoothing``): cov_m = (sum r (x - mean)(x - mean)^T + a S0) / (sum r + a). This is EM
-for the likelihood times the prior exp(-a/2 (log |cov| + tr cov^-1 S0)), and that product has a maximum.
+for the likelihood times the prior exp(-a/2 (log |cov| + tr cov^-1 S0)), and that product has a maximum. Sampling picks
+a component, then draws from it.
+
+Known limits:
+    EM ends in a local optimum, so several starts are made. A full covariance has D (D + 1) / 2 numbers in each
+    component; the recipe takes diagonal ones beyond 100 variables.
 
 References:
     Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird & Rubin, 1977)
@@ -49,6 +56,7 @@ class GaussianMixture(Mixture):
         smoothing: How many events the broad covariance is worth in each component; None for D + 2.
 
     Example:
+        >>> from ptheta.spaces import Real
         >>> x = torch.tensor([-1.1, -1.0, -0.9, 0.9, 1.0, 1.1]).repeat(10)[:, None]
         >>> model = GaussianMixture(Real((1,)), components=2).fit(x)
         >>> sorted(model.mean.flatten().round(decimals=2).tolist()), model.n_parameters

@@ -4,13 +4,17 @@
 
 Nothing is learnt but the bandwidth h. The training likelihood grows without bound as h shrinks, so h is chosen by the
 likelihood of events that are not among the kernels: each training event given all others (leave-one-out), or the
-validation events. The model *is* its training set: sampling picks an event and blurs it, so no sample is new.
+validation events. The model *is* its training set: sampling picks an event and blurs it.
 
 All distances are one matrix product, |x|^2 - 2 x.x_j + |x_j|^2, in chunks: N D per scored event, whatever was learnt.
 
+Known limits:
+    Every training event is kept and visited by every score. One bandwidth serves all places and, once standardised, all
+    variables, so it suits few of them. No sample is new: it is a training event, blurred.
+
 References:
     On Estimation of a Probability Density Function and Mode (Parzen, 1962) https://doi.org/10.1214/aoms/1177704472
-    Density Estimation for Statistics and Data Analysis (Silverman, 1986)
+    Density Estimation for Statistics and Data Analysis (Silverman, 1986) https://doi.org/10.1201/9781315140919
 """
 
 import math
@@ -45,6 +49,7 @@ class KDE(ClosedForm):
         points: The most events that become kernels, drawn at random; None for all.
 
     Example:
+        >>> from ptheta.spaces import Real
         >>> model = KDE(Real((1,)), bandwidth=1.0).fit(torch.tensor([[0.0]]))
         >>> round(float(model.log_prob(torch.tensor([[0.0]])).exp()), 6)  # 1 / sqrt(2 pi)
         0.398942

@@ -14,6 +14,10 @@ Both steps are matrix products over chunks of events: n M D K for products. Scor
 picks a component, then draws from it. Unlike a chain, a mixture sees all variables at once, but knows only M ways of
 them.
 
+Known limits:
+    EM ends in a local optimum, so starts differ. Within a component the variables of a ``ProductMixture`` are
+    independent, so its samples are noisy wherever M ways are not enough.
+
 References:
     Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird & Rubin, 1977)
     https://doi.org/10.1111/j.2517-6161.1977.tb01600.x

@@ -9,7 +9,17 @@ the same events; ``correction=1`` divides by n - 1 instead, and is then not the 
 
     log N(x; m, L L^T) = -1/2 |L^-1 (x - m)|^2 - sum log L_ii - D/2 log 2 pi
 
-Scoring costs D^2 per event (D if diagonal), fitting one matrix product and one Cholesky factor.
+Scoring costs D^2 per event (D if diagonal), fitting one matrix product and one Cholesky factor; a sample is D uniforms
+or normals and, for a full covariance, one product.
+
+Known limits:
+    One mode. A full covariance has D (D + 1) / 2 numbers, and fewer events than variables make it singular. Of the
+    uniform, one test event outside the box makes the mean log-likelihood minus infinity.
+
+References:
+    On the Mathematical Foundations of Theoretical Statistics (Fisher, 1922) https://doi.org/10.1098/rsta.1922.0009
+    Pattern Recognition and Machine Learning (Bishop, 2006)
+    https://www.microsoft.com/en-us/research/publication/pattern-recognition-machine-learning/
 """
 
 import math
@@ -109,6 +119,7 @@ class Gaussian(ClosedForm):
         floor: Added to the variances of standardised variables, so that constant ones do no harm.
 
     Example:
+        >>> from ptheta.spaces import Real
         >>> model = Gaussian(Real((1,)), floor=0.0).fit(torch.tensor([[1.0], [3.0]]))
         >>> float(model.mean), float(model.factor), model.n_parameters
         (2.0, 1.0, 2)

@@ -10,6 +10,13 @@ parameters; one parent is a chain or a tree, two and more are ``ptheta.distribut
 per variable, fitting one pass over the data, sampling one look-up per variable in order.
 
 States are numbers in base K, the first parent the lowest digit; an absent parent is written -1 and reads as 0.
+
+Known limits:
+    Without parents nothing that two variables do together is seen. With k of them a variable costs K^(k+1) numbers.
+
+References:
+    Pattern Recognition and Machine Learning (Bishop, 2006)
+    https://www.microsoft.com/en-us/research/publication/pattern-recognition-machine-learning/
 """
 
 from collections.abc import Sequence

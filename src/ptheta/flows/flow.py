@@ -118,7 +118,7 @@ class Affine(Monotone):
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         shift, log_scale = params.unbind(1)
         log_scale = self.bound * torch.tanh(log_scale / self.bound)
-        return (x - shift) * torch.exp(-log_scale), -log_scale
+        return (x - shift) * torch.exp(-log_scale), -log_scale  # RealNVP eq. 8, MAF eq. 4 solved for z
 
     def inverse(self, z: Tensor, params: Tensor) -> Tensor:
         shift, log_scale = params.unbind(1)

@@ -21,6 +21,15 @@ Another way through the D steps is to guess all variables and pass through the n
 (``inversion="fixed-point"``): after k passes the first k variables are exact, so at most D are needed, and often a few
 suffice. It pays on wide machines.
 
+Not assumed: that conditionals are Gaussian, with two transforms or more. Assumed: that the map between noise and events
+is smooth and has an inverse.
+
+Known limits:
+    Affine maps do not hold modes that lie apart: on a ring of eight Gaussians, 1500 steps, MAF was 2.8 nats behind the
+    truth, spline couplings .19. The network of a transform needs at least D units in every hidden layer, or some
+    dependences are lost. IAF is slow to train on events of many variables. Bits and levels are dequantised, and their
+    number is a lower bound.
+
 References:
     Masked Autoregressive Flow for Density Estimation (Papamakarios, Pavlakou & Murray, 2017)
     https://arxiv.org/abs/1705.07057

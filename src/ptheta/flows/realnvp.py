@@ -4,8 +4,9 @@ One coupling moves half of the variables by
 
     z_b = (x_b - m(x_a)) exp(-s(x_a)),     log |det| = -sum s(x_a)
 
-with s bounded (eq. 7 to 9, written from events to noise). Vectors are cut into two halves that take turns, and are
-shuffled after every two. Images keep their geometry: the networks are convolutional and residual, and
+with s bounded (eq. 7 to 9, written from events to noise; ``Coupling`` and ``Affine`` are the code of it). Vectors are
+cut into two halves that take turns, and are shuffled after every two. Images keep their geometry: the networks are
+convolutional and residual, and
 
     checkerboard    the two halves are the two colours of a checkerboard
     squeeze         2 x 2 pixels become 4 channels at half the size
@@ -14,6 +15,13 @@ shuffled after every two. Images keep their geometry: the networks are convoluti
 
 until the size is odd or below 4. The paper normalises by statistics of the batch; here nothing does, so that an
 example's likelihood is its own.
+
+Scoring and sampling cost one pass of every network each. Not assumed: an order of the variables. Assumed: that the map
+from noise to events is smooth and has an inverse, so noise and events have the same dimension and the same topology.
+
+Known limits:
+    Each coupling moves half of the variables affinely, so many are needed, and modes that lie apart stay joined by thin
+    bridges. Bits and levels are dequantised, and their number is a lower bound.
 
 References:
     Density Estimation Using Real NVP (Dinh, Sohl-Dickstein & Bengio, 2016) https://arxiv.org/abs/1605.08803

@@ -20,6 +20,10 @@ Scoring costs one pass of the encoder and one pass of the decoder per draw; samp
 is not assumed that q is close to the posterior: that decides how tight the bound is, not whether it holds. A sample is
 drawn from p(x | z); the mean of p(x | z) is smoother than any event, and is no sample.
 
+Known limits:
+    The likelihood is known from below only. Given z the variables are independent, so samples show grain wherever z
+    does not settle a variable.
+
 References:
     Auto-Encoding Variational Bayes (Kingma & Welling, 2013) https://arxiv.org/abs/1312.6114
     Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2015) https://arxiv.org/abs/1509.00519
@@ -66,7 +70,7 @@ class VAE(LossModel):
         optimizer: The gradient rule.
 
     Example:
-        >>> from ptheta.spaces import Binary
+        >>> from ptheta import Binary, Noise
         >>> model = VAE(Binary((6,)), latent=2)
         >>> x = model.sample(3, noise=Noise(0))
         >>> x.shape, model.elbo(x, noise=Noise(1)).shape

@@ -3,6 +3,9 @@
 The generator projects its input to a small grid and doubles it until the image fits; the discriminator mirrors it.
 Any image size is served: grids are rounded up, the generator crops, the discriminator pads with zeros.
 
+Known limits:
+    Batch normalisation needs the whole batch, so training in several processes is refused.
+
 References:
     Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks (Radford et al., 2015)
     https://arxiv.org/abs/1511.06434

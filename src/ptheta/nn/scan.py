@@ -61,7 +61,7 @@ def shifted(h: Tensor, shifts: tuple[int, ...]) -> Tensor:
 def lstm_update(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """One step: gates (..., 4 H) and cells (..., H) give the new states and cells, (..., H) each."""
     o, f, i, g = gates.chunk(4, -1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()  # eq. 3
     return o.sigmoid() * c.tanh(), c
 
 

@@ -34,7 +34,7 @@ class _Block(nn.Module):
         """Maps (B, T, width) to (B, T, width); row t sees rows up to t."""
         q, k, v = self._heads(x)
         rate = self.dropout.p if self.dropout.training else 0.0
-        return self._finish(x, F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=rate))
+        return self._finish(x, F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=rate))  # eq. 1
 
     def step(self, x: Tensor, keys: Tensor, values: Tensor, t: int) -> Tensor:
         """Maps row t, with shape (B, 1, width); writes its keys and values (B, heads, T, width / heads) in place."""

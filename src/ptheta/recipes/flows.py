@@ -80,7 +80,7 @@ def iaf(
         space: What one event is: reals, levels or bits; of few variables.
         context_space: What one context is, or None.
         transforms: The number of transforms.
-        hidden: The widths of each network's hidden layers. By default two of 64 up to 32 variables, else two of 256.
+        hidden: The widths of each network's hidden layers.
 
     Returns:
         The model, dequantised on levels and bits, and its training.

@@ -4,6 +4,7 @@ The PixelRNNs' budgets are a GPU's. Their smaller versions see every training ev
 of NADE's paper: no paper has such rows.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ptheta.recipes.row import Row
@@ -48,29 +49,46 @@ def _pixelrnn(model: str, paper: float, line: float, seconds: float, what: str, 
     )
 
 
+_ONE_PASS_PIXELCNN = Row(
+    name="pixelcnn-binarized-mnist",
+    paper=81.30,
+    pass_line=86.0,
+    rule="at most",
+    unit=_NLL,
+    data="binarized-mnist",
+    model="pixelcnn",
+    settings={"hidden": 32, "blocks": 7, "middle": 5, "position": True},
+    training={
+        "epochs": 1,
+        "batch_size": 16,
+        "learning_rate": 2.5e-3,
+        "schedule": "cosine",
+        "warmup": 500,
+        "clip": 1.0,
+        "precision": "bfloat16",
+    },
+    seconds=370.0,
+    source=f"{_PIXEL_RNN}. Theirs has 15 blocks of half the width, 3 x 3 kernels in them and no biases per pixel, "
+    "and trained far longer: ours sees every event once. Its blocks' kernels and biases were chosen on validation "
+    "events, out of three settings.",
+)
+
 ROWS = (
+    _ONE_PASS_PIXELCNN,
     Row(
-        name="pixelcnn-binarized-mnist",
+        name="pixelcnn-15-binarized-mnist",
         paper=81.30,
-        pass_line=86.0,
+        pass_line=82.0,
         rule="at most",
         unit=_NLL,
         data="binarized-mnist",
         model="pixelcnn",
-        settings={"hidden": 32, "blocks": 7, "middle": 5, "position": True},
-        training={
-            "epochs": 1,
-            "batch_size": 16,
-            "learning_rate": 2.5e-3,
-            "schedule": "cosine",
-            "warmup": 500,
-            "clip": 1.0,
-            "precision": "bfloat16",
-        },
-        seconds=370.0,
-        source=f"{_PIXEL_RNN}. Theirs has 15 blocks of half the width, 3 x 3 kernels in them and no biases per pixel, "
-        "and trained far longer: ours sees every event once. Its blocks' kernels and biases were chosen on validation "
-        "events, out of three settings.",
+        settings={"hidden": 32, "blocks": 15, "middle": 3, "position": False},
+        training={"epochs": 60, "batch_size": 64, "learning_rate": 1e-3},
+        seconds=60_000.0,
+        gpu_seconds=3600.0,
+        small=replace(_ONE_PASS_PIXELCNN, name="one pass of 7 blocks"),
+        source=f"{_PIXEL_RNN}, 15 blocks. The time on a GPU is an estimate: it has not been run there.",
     ),
     _pixelrnn("row-lstm", 80.54, 82.5, 450.0, "7 layers of 16 units"),
     _pixelrnn("diagonal-bilstm", 80.75, 82.1, 300.0, "one layer of 32 units", hidden=32, layers=1),

@@ -49,7 +49,7 @@ def receptive_fields() -> Figure:
         past = torch.arange(side * side).reshape(side, side) < place
         picture = torch.where(past, 1 + seen, seen)
         picture[row, column] = 3
-        axes.imshow(picture, cmap=ListedColormap(["#f4f5f7", "#e6b8b0", "#8fb3dd", INK]), vmin=0, vmax=3)
+        axes.imshow(picture.numpy(), cmap=ListedColormap(["#f4f5f7", "#e6b8b0", "#8fb3dd", INK]), vmin=0, vmax=3)
         axes.set(xticks=[], yticks=[], title=title)
         missing = int((past & (seen == 0)).sum())
         axes.set_xlabel(f"{missing} of {place} pixels unseen" if missing else "sees all pixels before")

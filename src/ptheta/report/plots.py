@@ -27,6 +27,6 @@ def tile(axes: Axes, x: Tensor, title: str, below: str) -> None:
     side = math.isqrt(len(x))
     grid = x[: side * side, 0].reshape(side, side, height, width)
     padded = torch.nn.functional.pad(grid, (0, 1, 0, 1)).permute(0, 2, 1, 3).reshape(side * (height + 1), -1)
-    axes.imshow(padded, cmap="gray_r", interpolation="nearest")
+    axes.imshow(padded.numpy(), cmap="gray_r", interpolation="nearest")
     axes.set(xticks=[], yticks=[], title=title, xlabel=below)
     axes.spines[:].set_visible(False)

@@ -1,0 +1,184 @@
+"""Prints a page of documentation for every model of the family tree, and their index, from what the code holds.
+
+python benchmarks/pages.py            prints them
+python benchmarks/pages.py --write    puts them into docs/models/
+
+A page is the leaf of the tree, the docstring of the model's module (its lecture), what signatures and protocols say,
+the recipe's dials, the measured rows of ``table.py`` and a picture of samples if there is one.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+
+from docstrings import markdown, references, sections
+from inspection import offers, source, type_of, usage
+from ptheta.recipes.reproductions import ROWS
+from ptheta.taxonomy import Leaf, leaves
+from table import ROOT, Measured, measured, rows, tables
+
+PAGES, PICTURES = ROOT / "docs" / "models", ROOT / "docs" / "pictures"
+LEAVES = {leaf.name: leaf for _, leaf in leaves()}
+MORE = {"dcgan": "ptheta.nn.dcgan", "f-gan": "ptheta.distributions.fdivergences"}  # lectures beside that of the class
+ALIASES = {"nsf": "spline-flow"}  # other names of models, in benchmarks
+
+
+def pages() -> dict[str, str]:
+    """Every page, under the name of its file."""
+    return {"README.md": index(), **{f"{leaf.name}.md": page(path, leaf) for path, leaf in leaves()}}
+
+
+def page(path: tuple[str, str, str], leaf: Leaf) -> str:
+    """The page of a model."""
+    lecture, limits, read_more = taught(leaf)
+    parts = [
+        f"# `{leaf.name}`: {leaf.title}",
+        head(path, leaf),
+        picture(leaf.name),
+        f"## The model\n\n{lecture}",
+        f"## What it offers\n\n{offers(leaf)}",
+        f"## How to use it\n\n{usage(leaf)}",
+        f"## Measured\n\n{numbers(leaf.name)}",
+        f"## Known limits\n\n{limits}" if limits else "",
+        f"## References\n\n{read_more}",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def head(path: tuple[str, str, str], leaf: Leaf) -> str:
+    """Where the model stands in the tree, where it was published, where its code is."""
+    ours = [c for c in type_of(leaf).__mro__ if c.__module__.startswith("ptheta.") and c.__module__ != "ptheta.model"]
+    links = [f"[`{c.__name__}`]({source(c.__module__)})" for c in ours]
+    base = f", built on {' and '.join(links[1:])}" if links[1:] else ""
+    family = f"[{path[2]}](README.md#{path[2].replace(' ', '-')})"
+    return f"{path[0]} > {path[1]} > {family}: [{leaf.reference}]({leaf.link}). The code is {links[0]}{base}."
+
+
+def taught(leaf: Leaf) -> tuple[str, str, str]:
+    """The lecture, the known limits and the references of a model, from docstrings, in Markdown."""
+    modules = [type_of(leaf).__module__, *([MORE[leaf.name]] if leaf.name in MORE else [])]
+    found = [sections(import_module(module).__doc__ or "") for module in modules]
+    lecture = "\n\n".join(markdown(part["lecture"]) for part in found)
+    limits = "\n\n".join(markdown(part["Known limits"]) for part in found if "Known limits" in part)
+    items = [item for part in found for item in references(part.get("References", ""))]
+    return lecture, limits, "\n".join(dict.fromkeys(items)) or f"- [{leaf.reference}]({leaf.link})"
+
+
+# Measured, and drawn
+
+
+@cache
+def answers() -> tuple[Measured, ...]:
+    """The measured lines of all models."""
+    return tuple(rows())
+
+
+def numbers(name: str) -> str:
+    """The model's lines with their papers', what the rows are, what is not measured yet, and speeds."""
+    mine = [line for line in answers() if line.row.model == name]
+    parts = [measured(mine) if mine else "No row of a paper's table was measured for this model.", explained(mine)]
+    seen = [line.row for line in mine]
+    waiting = [row for row in ROWS.values() if row.model == name and row not in seen and row.small not in seen]
+    if waiting:
+        named = ", ".join(f"`ptheta reproduce {row.name}` ({row.paper:g}, {row.pass_text})" for row in waiting)
+        parts.append(f"Not measured yet (in brackets the paper's number or the anchor, and the pass line): {named}.")
+    return "\n\n".join(part for part in [*parts, *speeds(name)] if part)
+
+
+def explained(lines: list[Measured]) -> str:
+    """What the rows measure, on which data, and how far they are the paper's."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in (line.row for line in lines):
+        found.setdefault((row.unit, row.source), {})[row.name] = row.data
+    return "\n".join(
+        f"- {', '.join(f'`{name}`' for name in data)}: {unit}; on {', '.join(dict.fromkeys(data.values()))}. {text}"
+        for (unit, text), data in found.items()
+    )
+
+
+def speeds(name: str) -> Iterator[str]:
+    """The tables of speed, cut to a model's lines; whole where a table is the model's own."""
+    for title, text in tables().items():
+        if title in ("models", "measured"):
+            continue
+        heading, rule, *lines = text.splitlines()
+        mine = lines if owner(cell(heading)) == name else [line for line in lines if owner(cell(line)) == name]
+        if mine:
+            yield "\n".join([heading, rule, *mine])
+
+
+def cell(line: str) -> str:
+    """The first cell of a line of a table."""
+    return line.split("|")[1].strip()
+
+
+def owner(text: str) -> str | None:
+    """The model that a picture or a line of a table is of: the longest name that its words begin with."""
+    known = {**{name: name for name in LEAVES}, **ALIASES}
+    found = [name for name in known if re.match(rf"{re.escape(name)}(?![a-z])", text.lower())]
+    return known[max(found, key=len)] if found else None
+
+
+def picture(name: str) -> str:
+    """A picture of samples, if there is one; that of the digits of MNIST before others."""
+    mine = {p.stem.removeprefix(f"{name}-"): p for p in sorted(PICTURES.glob("*.png")) if owner(p.stem) == name}
+    data = next((d for d in ("binarized-mnist", "mnist", *mine) if d in mine), None)
+    if data is None:
+        return ""
+    caption = f"Samples of `{name}` fitted to `{data}`"
+    note = "draws of the model, no means; if there are several panels, each has its title."
+    return f"![{caption.replace('`', '')}](../pictures/{mine[data].name})\n\n*{caption}: {note}*"
+
+
+# The index
+
+
+def index() -> str:
+    """The list of pages by branch of the tree."""
+    lines = [
+        "# The models",
+        "",
+        "A page for every model that `ptheta models` lists: its mathematics, what it offers, how to use it, what was",
+        "measured, its known limits. `python benchmarks/pages.py --write` prints them from docstrings, signatures and",
+        "`benchmarks/results/`. What all models share is in the [README](../../README.md).",
+    ]
+    above: tuple[str, ...] = ()
+    for path, leaf in leaves():
+        if path[:2] != above[:2]:
+            lines += ["", f"## {path[0]}, {path[1]}"]
+        if path != above:
+            lines += [
+                "",
+                f"### {path[2]}",
+                "",
+                "| model | what it is | log p | sampling | measured |",
+                "| --- " * 5 + "|",
+            ]
+        above = path
+        link = f"[`{leaf.name}`]({leaf.name}.md)"
+        lines.append(f"| {link} | {leaf.title} | {leaf.score} | {leaf.sampling} | {reached(leaf.name)} |")
+    return "\n".join(lines) + "\n"
+
+
+def reached(name: str) -> str:
+    """How many of the model's measured rows reach their line."""
+    mine = [line.passed for line in answers() if line.row.model == name and line.line != "none"]
+    if not mine:
+        return ""
+    missed = f", **{len(mine) - sum(mine)} missed**" if not all(mine) else ""
+    return f"{sum(mine)} {'row' if sum(mine) == 1 else 'rows'} reached{missed}"
+
+
+def main() -> None:
+    if "--write" not in sys.argv:
+        print("\n\n".join(pages().values()))
+        return
+    PAGES.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (PAGES / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
