@@ -279,5 +279,6 @@ def test_samples_of_reals_do_not_run_away(make):
     x = model.sample(500, noise=Noise(0))
     model.space.check(x)
     assert bool(torch.isfinite(model.log_prob(x)).all())
+    assert float(x.abs().max()) < 1e6  # growth is not compounded from variable to variable
     params = torch.tensor([0.0, 0.0, 1e4]).expand(100, -1)
     assert bool(torch.isfinite(GaussianMixtureHead(1).sample(params, torch.rand(100, 2))).all())
