@@ -68,30 +68,6 @@ def causal(conditionals: Callable[[Tensor], Tensor], cells: Tensor, changed: Ten
         assert moved[j + 1 :].all(), f"variable {j} does not reach {(~moved[j + 1 :]).nonzero().flatten().tolist()}"
 
 
-def rows_stand_alone(sample: Callable[[int, Noise], Tensor], many: int) -> None:
-    """The same noise gives the same events, and event i does not depend on how many are drawn."""
-    x = sample(many, Noise(5))
-    torch.testing.assert_close(x, sample(many, Noise(5)), rtol=0, atol=0)
-    torch.testing.assert_close(x[:7], sample(7, Noise(5)), rtol=1e-9, atol=1e-9)
-    assert not torch.equal(x, sample(many, Noise(6)))
-    assert not x.requires_grad
-
-
-def trains_cleanly(model: Autoregressive, x: Tensor, context: Tensor | None = None) -> None:
-    """The objective reaches each parameter, and a loss changes no buffer."""
-    (objective,) = model.objectives()
-    before = {name: b.clone() for name, b in model.named_buffers()}
-    model.zero_grad()
-    loss = objective.loss(x, context, Noise(0))
-    assert loss.shape == (len(x),)
-    loss.mean().backward(inputs=objective.parameters)
-    assert set(objective.parameters) == set(model.parameters())
-    for name, p in model.named_parameters():
-        assert p.grad is not None and p.grad.abs().sum() > 0, f"the loss does not reach {name}"
-    for name, b in model.named_buffers():
-        assert torch.equal(b, before[name]), f"the loss changed {name}"
-
-
 def kept_for_backward(function: Callable[[], Tensor], parameters: list[nn.Parameter]) -> int:
     """How many bytes a forward pass keeps for the backward one, parameters aside."""
     own, kept = {p.untyped_storage().data_ptr() for p in parameters}, {}

@@ -68,7 +68,7 @@ REPEAT, SLOPE = 0.7, 0.8  # of the toy law: how strongly a variable follows the 
 
 BITS, LEVELS, TOKENS = Binary((2, 3)), Levels((3,), 4), Tokens(3, 3)
 TEN_BITS, FIVE_LEVELS, LINE = Binary((10,)), Levels((5,), 4), Real((1,), mean=(3.0,), scale=(0.5,))
-REALS, IMAGE = Real((2,), mean=(1.0, -2.0), scale=(2.0, 0.5)), Levels((1, 8, 8), 5)
+REALS, IMAGE = Real((2,), mean=(1.0, -2.0), scale=(2.0, 0.3)), Levels((1, 8, 8), 5)
 PICTURE = Levels((1, 16, 16), 5)
 SYMBOL, NUMBER = Symbols((), 4), Real((), (2.0,), (3.0,))
 CLASSES = Classes(2)

@@ -344,6 +344,21 @@ def test_separable_models_pass_and_are_left_as_they_were(name: str):
     assert rates(model) == before_rates
 
 
+@pytest.mark.parametrize("name", SEPARABLE)
+def test_odd_batches_are_divided_by_their_rows(name: str):
+    model = SEPARABLE[name]().train()
+    require_separable(model, model.objectives(), bits().train.x[:5], None, Noise(0))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_probe_alone_refuses_what_depends_on_the_batch(name: str):
+    model = REFUSED[name][0]().train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    with pytest.raises(ValueError, match=REFUSED[name][1]):
+        require_separable(model, model.objectives(), bits().train.x[:51], None, Noise(0))
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
 # With processes of their own: how they end.
 
 SCRIPT = """

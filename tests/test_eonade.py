@@ -13,7 +13,7 @@ from ptheta.noise import Noise
 from ptheta.recipes import autoregressive as recipes
 from ptheta.spaces import Binary, Classes, Levels, Real, Symbols
 
-SPACES = [Binary((2, 2)), Levels((4,), 3), Symbols((4,), 3), Real((4,))]
+SPACES = [Binary((2, 2)), Levels((4,), 3), Symbols((4,), 3), Real((4,), scale=(2.0, 1.0, 0.5, 3.0))]
 
 
 def rough(space=SPACES[0], scale=0.6, **options):

@@ -9,6 +9,7 @@ from scipy import stats
 from torch.autograd import gradcheck
 
 from ptheta import Binary, Classes, Levels, Noise, Real
+from ptheta.autoregressive import MADE, NADE, RNN, EoNADE
 from ptheta.distributions.heads import (
     BernoulliHead,
     CategoricalHead,
@@ -264,3 +265,20 @@ def test_scales_have_a_floor(head):
 def test_the_space_chooses_the_head_of_the_table():
     assert default_head(Levels((2,), 32)) == CategoricalHead(32)
     assert default_head(Levels((2,), 33), 5) == LogisticMixtureHead(33, 5)
+
+
+@pytest.mark.parametrize("make", [NADE, MADE, RNN, EoNADE], ids=lambda cls: cls.__name__)
+def test_samples_of_reals_do_not_run_away(make):
+    """However strongly scales and means depend on the past: a scale linear in it would feed on itself."""
+    settings = {MADE: {"hidden": (64,), "direct": True}, EoNADE: {"hidden": (64,)}}.get(make, {"hidden": 64})
+    torch.manual_seed(0)
+    model = make(Real((30,)), **settings)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.5 * torch.randn_like(p)
+    x = model.sample(500, noise=Noise(0))
+    model.space.check(x)
+    assert bool(torch.isfinite(model.log_prob(x)).all())
+    assert float(x.abs().max()) < 1e6  # growth is not compounded from variable to variable
+    params = torch.tensor([0.0, 0.0, 1e4]).expand(100, -1)
+    assert bool(torch.isfinite(GaussianMixtureHead(1).sample(params, torch.rand(100, 2))).all())

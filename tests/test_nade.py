@@ -1,10 +1,10 @@
-"""NADE: its hand-written gradient, its memory, and the laws of a normalised density."""
+"""NADE: its hand-written gradient, its memory, and what the table of laws does not say of it."""
 
 import pytest
 import torch
 
 import autoregressive_laws as laws
-from ptheta.autoregressive import NADE, Choice, nade
+from ptheta.autoregressive import NADE, nade
 from ptheta.autoregressive.nade import Recurrence
 from ptheta.data.dataset import Dataset, Events
 from ptheta.noise import Noise
@@ -67,115 +67,6 @@ def test_a_step_keeps_a_few_rows_and_the_loop_does_not():
     assert laws.kept_for_backward(lambda: loop_under_autograd(model, x), parameters) > limit
 
 
-@pytest.mark.parametrize("space", DISCRETE, ids=str)
-@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
-def test_normalised(space, activation):
-    order = [2, 0, 3, 1, *range(4, space.dimensions)]
-    laws.normalised(rough(space, order=order, activation=activation).log_prob, space)
-
-
-def test_normalised_on_two_levels_of_many():
-    laws.normalised(rough(Levels((2,), 40)).log_prob, Levels((2,), 40))
-
-
-def test_an_unnormalised_twin_is_rejected():
-    model = rough(Binary((8,)))
-    with pytest.raises(AssertionError, match="sum to"):
-        laws.normalised(lambda x: model.log_prob(x) + 1e-3, model.space)
-
-
-def grid(space, low=-14.0, high=14.0, points=350):
-    """Midpoints of a fine grid over standardised values, in the unit of x, and the volume of a cell."""
-    step = (high - low) / points
-    axis = low + step * (torch.arange(points, dtype=torch.float64) + 0.5)
-    z = torch.cartesian_prod(*[axis] * space.dimensions).reshape(-1, space.dimensions)
-    return space.events(z), step**space.dimensions * torch.tensor(space.log_volume).exp().item()
-
-
-@pytest.mark.parametrize("space", [Real((1,), (3.0,), (0.5,)), Real((2,), (1.0, -2.0), (2.0, 0.1))], ids=str)
-def test_densities_integrate_to_one_in_the_unit_of_x(space):
-    model = rough(space)
-    x, volume = grid(space)
-    with torch.no_grad():
-        total = model.log_prob(x).exp().sum() * volume
-    assert abs(float(total) - 1) < 1e-4
-    assert abs(float(total) * 1.01 - 1) > 1e-4  # a density one percent too large is seen
-
-
-@pytest.mark.parametrize("space", DISCRETE, ids=str)
-def test_samples_follow_the_probabilities(space):
-    model = rough(space)
-    probabilities = model.log_prob(laws.states(space)).exp()
-    x = model.sample(4000, noise=Noise(1))
-    space.check(x)
-    laws.frequencies_agree(x, probabilities, laws.state_index(space))
-
-
-def test_real_samples_follow_the_density():
-    space = Real((2,), (1.0, -2.0), (2.0, 0.1))
-    model = rough(space)
-    x, volume = grid(space)
-
-    def index(events):  # a box of 6 x 6 around the bulk; everything beyond belongs to its edge
-        z = space.cells(events.double())
-        return (((z + 3).floor().clamp(0, 5).long()) * torch.tensor([6, 1])).sum(1)
-
-    with torch.no_grad():
-        masses = model.log_prob(x).exp() * volume
-        samples = model.sample(4000, noise=Noise(2))
-    boxes = torch.zeros(36, dtype=torch.float64).index_add_(0, index(x), masses)
-    laws.frequencies_agree(samples, boxes, index)
-    with pytest.raises(AssertionError, match="disagree"):
-        laws.frequencies_agree(samples + 0.05, boxes, index)
-
-
-def test_a_biased_sampler_is_rejected():
-    model = rough(Binary((4,)))
-    probabilities = model.log_prob(laws.states(model.space)).exp()
-    with torch.no_grad():
-        choice = Choice(model.head, Noise(1).uniform((4000, 4, 1), "u").double() ** 1.2)
-        cells = model.draw(choice, 4000).long()
-    with pytest.raises(AssertionError, match="disagree"):
-        laws.frequencies_agree(cells, probabilities, laws.state_index(model.space))
-
-
-@pytest.mark.parametrize("space", DISCRETE, ids=str)
-def test_causal(space):
-    cells = laws.states(space)[5:6].flatten(1)
-    laws.causal(rough(space).conditionals, cells, (cells + 1) % space.n)
-
-
-def test_causal_on_reals():
-    model, z = rough(Real((5,))), torch.randn(1, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    laws.causal(model.conditionals, z, z + 1)
-    jacobian = torch.autograd.functional.jacobian(lambda z: model.conditionals(z)[0], z)[:, :, 0]  # (D, width, D)
-    reached = (jacobian != 0).any(1)
-    assert torch.equal(reached, torch.ones(5, 5, dtype=torch.bool).tril(-1))
-
-
-def test_a_leaky_twin_is_rejected():
-    model = rough(Binary((8,)))
-    cells = torch.zeros(1, 8, dtype=torch.uint8)
-    with pytest.raises(AssertionError, match="leaks"):
-        laws.causal(lambda c: model.conditionals(c).roll(-1, 1), cells, cells + 1)
-    with pytest.raises(AssertionError, match="does not reach"):
-        laws.causal(lambda c: model.conditionals(c)[:, [0, *range(7)]], cells, cells + 1)
-
-
-@pytest.mark.parametrize("space", [*DISCRETE, Levels((5,), 100), Real((5,))], ids=str)
-def test_the_sampler_equals_the_naive_one(space):
-    model = rough(space, context_space=Classes(3))
-    context = torch.arange(50) % 3
-    cached, naive = (model.sample(50, context, noise=Noise(2), method=method) for method in ("cached", "naive"))
-    torch.testing.assert_close(cached, naive, rtol=0, atol=1e-9 if isinstance(space, Real) else 0)
-
-
-@pytest.mark.parametrize("space", [Binary((6,)), Real((3,))], ids=str)
-def test_rows_stand_alone(space):
-    model = rough(space)
-    laws.rows_stand_alone(lambda n, noise: model.sample(n, noise=noise), 130)
-
-
 @pytest.mark.parametrize("space", [Binary((5,)), Real((5,))], ids=str)
 def test_an_order_is_a_relabelling(space):
     order = [3, 1, 4, 0, 2]
@@ -184,32 +75,6 @@ def test_an_order_is_a_relabelling(space):
     x = permuted.sample(20, noise=Noise(3))
     assert torch.equal(x[:, order], y)
     torch.testing.assert_close(permuted.log_prob(x), plain.log_prob(y))
-
-
-def test_contexts_are_conditions():
-    space = Binary((4,))
-    model = rough(space, context_space=Classes(3))
-    x = laws.states(space)
-    scores = torch.stack([model.log_prob(x, torch.full((16,), k)) for k in range(3)])
-    torch.testing.assert_close(scores.exp().sum(1), torch.ones(3).double())
-    assert (scores[0] - scores[1]).abs().min() > 1e-3
-    samples = model.sample(4000, torch.full((4000,), 2), noise=Noise(4))
-    laws.frequencies_agree(samples, scores[2].exp(), laws.state_index(space))
-
-
-@pytest.mark.parametrize("space", [*DISCRETE, Real((3,))], ids=str)
-def test_the_loss_reaches_every_parameter_and_no_buffer(space):
-    model = NADE(space, hidden=6, context_space=Classes(2)).eval()
-    context = torch.arange(30) % 2
-    x = torch.randn(30, 3) if isinstance(space, Real) else laws.states(space)[:30]
-    laws.trains_cleanly(model, x, context)
-
-
-def test_it_learns_a_table():
-    weights = torch.rand(16, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) ** 3
-    torch.manual_seed(0)
-    model = NADE(Binary((4,)), hidden=16).double()
-    assert laws.empirical_fit(model, laws.states(model.space), weights / weights.sum(), 300, 0.05) < 0.05
 
 
 def test_the_number_of_parameters_is_that_of_the_lectures():

@@ -240,6 +240,9 @@ def test_law_samplers_agree_rejects_a_cache_that_lags():
     lagging = twin("NADE bits", draw=lambda choice, n, c=None: model.draw(choice, n, c).roll(1, 1))
     with rejects("the cached sampler draws other events"):
         laws.samplers_agree(lagging, None)
+    inexact = twin("NADE bits", draw=lambda choice, n, c=None: model.draw(lambda i, p: choice(i, p + 1e-6), n, c))
+    with rejects("the cached sampler hears other conditionals"):
+        laws.samplers_agree(inexact, None)
 
 
 @pytest.mark.parametrize("name", ["NADE bits", "RBM, persistent"])

@@ -152,7 +152,7 @@ def tempered(model: Model, temperature: float) -> dict[str, float]:
     if temperature == 1:
         return {}
     if "temperature" not in signature(model.sample).parameters:
-        raise ValueError(f"{type(model).__name__} has no temperature: its samples follow the model or nothing.")
+        raise ValueError(f"{type(model).__name__} has no temperature: it draws from the model as it is.")
     return {"temperature": temperature}
 
 
@@ -161,6 +161,12 @@ def check_mask(x: Tensor, mask: Tensor) -> None:
     if mask.shape != x.shape or mask.dtype != torch.bool:
         came = f"{mask.dtype} with shape {tuple(mask.shape)}"
         raise ValueError(f"mask should be torch.bool with shape {tuple(x.shape)}, but it is {came}.")
+
+
+def known_part(x: Tensor, mask: Tensor) -> Tensor:
+    """The events where the mask is true and zeros elsewhere, where they may hold anything, such as NaN."""
+    check_mask(x, mask)
+    return torch.where(mask, x, torch.zeros_like(x))
 
 
 class LossModel(Trained, Model):

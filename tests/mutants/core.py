@@ -84,5 +84,8 @@ FAULTS: Faults = {
         ),
         Fault("if len(context) != n:", "if len(context) > n:", "too few contexts are let through"),
         Fault("if context is not None:", "if context is None:", "a needless context is let through"),
+        Fault("if size < least:", "if size < 0:", "a size of zero passes"),
+        Fault('return {"temperature": temperature}', "return {}", "a temperature that is not passed on"),
+        Fault("torch.where(mask, x, torch.zeros_like(x))", "x", "what is open is held against the space"),
     ),
 }

@@ -73,6 +73,7 @@ FAULTS: Faults = {
         ),
     ),
     "distributions/dequantized.py": (
+        Fault(", **tempered(self.model, temperature))", ")", "dequantised samples are never tempered"),
         Fault("x.to(like.dtype) + noise", "x.to(like.dtype) - noise", "dequantised into the cell below"),
         Fault("torch.stack(scores).mean(0)", "torch.stack(scores).sum(0)", "draws are added, not averaged"),
         Fault('self.dequantize(x, noise.at("draw", k))', "self.dequantize(x, noise)", "all draws share their noise"),
@@ -208,6 +209,8 @@ FAULTS: Faults = {
         ),
     ),
     "distributions/heads.py": (
+        Fault("clamp(min_log_scale, MAX_LOG_SCALE)", "clamp(min_log_scale)", "scales without end"),
+        Fault("if components < 1:", "if components < 0:", "mixtures of nothing pass"),
         Fault(
             "log_scale + 0.5 * math.log(temperature)", "log_scale + math.log(temperature)", "a Gaussian tempered twice"
         ),
@@ -250,7 +253,11 @@ FAULTS: Faults = {
             "(2 * log_scale.gather(-1, k).squeeze(-1)).exp() * z",
             "samples with the variance for the deviation",
         ),
-        Fault("log_scale.clamp(min=min_log_scale)", "log_scale", "scales without a floor"),
+        Fault(
+            "log_scale.clamp(min_log_scale, MAX_LOG_SCALE)",
+            "log_scale.clamp(max=MAX_LOG_SCALE)",
+            "scales without a floor",
+        ),
         Fault(
             "(cdf[..., :-1] <= u[..., None] * cdf[..., -1:]).sum(-1)",
             "(cdf[..., :-1] >= u[..., None] * cdf[..., -1:]).sum(-1)",

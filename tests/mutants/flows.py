@@ -42,6 +42,7 @@ FAULTS: Faults = {
             "the log-determinant is forgotten",
         ),
         Fault("temperature * noise.rows(start)", "temperature * noise", "every chunk repeats the noise of the first"),
+        Fault("if not temperature > 0:", "if not temperature > -2:", "a negative temperature passes"),
         Fault("index.argsort())", "index.clone())", "a permutation undone by itself"),
     ),
     "flows/coupling.py": (
@@ -65,6 +66,7 @@ FAULTS: Faults = {
         Fault("torch.arange(d).flip(0)", "torch.arange(d)", "all transforms have one order"),
     ),
     "flows/spline.py": (
+        Fault("params.to(u.dtype)  #", "params  #", "bins in bfloat16"),
         Fault(
             "torch.cat([index, index + 1], 1)",
             "torch.cat([index, index], 1)",

@@ -12,6 +12,8 @@ from . import (
     latent,
     metrics,
     nn,
+    pixels,
+    sequences,
     training,
 )
 from .fault import Faults
@@ -26,6 +28,8 @@ FAULTS: Faults = {
         distributions,
         nn,
         autoregressive,
+        sequences,
+        pixels,
         flows,
         latent,
         diffusion,

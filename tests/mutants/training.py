@@ -79,6 +79,40 @@ FAULTS: Faults = {
             "the best weights go on training",
         ),
     ),
+    "training/distributed.py": (
+        Fault(
+            "slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)",
+            "slice(self.rank * (n // self.size), (self.rank + 1) * (n // self.size))",
+            "the rows that do not divide are left out",
+        ),
+        Fault("loss = loss * share", "loss = loss / self.size", "processes count alike, whatever their rows"),
+        Fault(
+            "p.grad = part.view_as(p).to(p.dtype) if anywhere else None",
+            "p.grad = part.view_as(p).to(p.dtype)",
+            "a parameter that nothing reaches has a gradient of zero",
+        ),
+        Fault("[bool(count) for count in message]", "[count == self.size for count in message]", "all for any"),
+        Fault("str(error).encode(), failed.index(True))", "str(error).encode())", "only process 0 says why"),
+        Fault("if self.rank == source:", "if self.rank == 0:", "only process 0 is ever heard"),
+        Fault("[work()] if self.leads else []", "[work()]", "everyone does the leader's work"),
+        Fault("return self.agree(done)[0]", "return done[0] if done else None", "the others do not hear the result"),
+        Fault('os.environ.get("LOCAL_RANK", self.rank)', "self.rank", "on a second machine, GPUs that are not there"),
+        Fault("raise error or ValueError(said)", "raise ValueError(said)", "every failure becomes a ValueError"),
+        Fault("if fact != theirs[name]:", "if name not in theirs:", "other options are not noticed"),
+        Fault('import_module("torch.distributed.nn.functional")', "pass", "threads outlive the process group"),
+    ),
+    "training/separable.py": (
+        Fault("noise.rows(rows.start)).mean()", "noise).mean()", "the second half repeats the noise of the first"),
+        Fault('__name__}", cut / n', '__name__}", 0.5', "halves count alike, whatever their rows"),
+        Fault(
+            "torch.equal(left[1][name], left[2][name])",
+            "torch.equal(left[1][name], left[1][name])",
+            "buffers may follow the batch",
+        ),
+        Fault("SLACK = 1e-3", "SLACK = 1e3", "nothing is ever refused"),
+        Fault("setattr(module, name, 0.0)", "pass", "dropout is taken for a dependence on the batch"),
+        Fault("setattr(module, name, rate)", "pass", "dropout stays off after the look"),
+    ),
     "training/checkpoint.py": (Fault("or _digest(path / file) != expected", "", "a changed file is read"),),
     "recipes/runs.py": (
         Fault(

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ptheta.autoregressive.sampling import Choice, fixed_point, naive
 from ptheta.distributions.heads import Head, default_head
-from ptheta.model import LossModel, check_mask
+from ptheta.model import LossModel, known_part
 from ptheta.noise import Noise
 from ptheta.optimizers import Optimizer
 from ptheta.spaces import Levels, Space, Symbols
@@ -36,6 +36,7 @@ __all__ = ["Autoregressive"]
 Method = Literal["cached", "fixed-point", "naive"]
 
 THERMOMETER = 32  # up to so many levels, the network sees one bit per threshold
+FAR = 1e3  # standard deviations; networks see no real further out, or samples could run away to infinity
 CHUNK = 100  # events drawn together: larger ones leave the processor's cache
 
 
@@ -51,7 +52,7 @@ def look(space: Space, cells: Tensor, dtype: torch.dtype) -> Tensor:
     if isinstance(space, Symbols):
         return F.one_hot(cells, space.n).to(dtype)
     if not isinstance(space, Levels):
-        return cells.to(dtype)[..., None]
+        return cells.to(dtype)[..., None].clamp(-FAR, FAR)
     if space.n <= THERMOMETER:
         return (cells[..., None] > torch.arange(space.n - 1, device=cells.device)).to(dtype)
     return space.embed(cells, dtype)[..., None]
@@ -211,8 +212,8 @@ class Autoregressive(LossModel):
         Returns:
             Events with the shape of x, equal to it where the mask is true.
         """
+        x = known_part(x, mask)
         self.check(x, context)
-        check_mask(x, mask)
         known = mask.reshape(len(x), self.space.dimensions)[:, self.order]
         behind = (~known).cumsum(1).gt(0) & known  # known, but only after something open
         if bool(behind.any()):

@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from ptheta.autoregressive.pixelrnn import PixelRNN, RecurrentLayer, by_gate, by_group
 from ptheta.nn.causal import CausalConv, PixelCache, Place
-from ptheta.nn.scan import LSTMScan, diagonals, lstm_update
+from ptheta.nn.scan import diagonals, lstm_update, scan
 
 __all__ = ["DiagonalBiLSTM"]
 
@@ -80,7 +80,7 @@ class _Diagonals(RecurrentLayer):
     def forward(self, x: Tensor) -> Tensor:
         left, right = by_gate(self.left(x), self.groups), by_gate(self.right(x).flip(2), self.groups)
         gates, size = torch.stack([left, right]).flatten(2, 3), x.shape[1:3]  # (2, B, H W, 4h)
-        states = LSTMScan.apply(gates, self.weight, diagonals(*size), NEIGHBOURS)
+        states = scan(gates, self.weight, diagonals(*size), NEIGHBOURS)
         left, right = states.unflatten(2, size).unbind()
         return left + F.pad(right.flip(2), (0, 0, 0, 0, 1, -1))  # handed down one row
 

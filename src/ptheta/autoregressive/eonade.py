@@ -48,7 +48,7 @@ from torch import Tensor, nn
 from ptheta.autoregressive.autoregressive import CHUNK, condition, features, look
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head, default_head
-from ptheta.model import LossModel, check_mask
+from ptheta.model import LossModel, known_part
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
@@ -230,8 +230,8 @@ class EoNADE(LossModel):
         Returns:
             Events with the shape of x, equal to it where the mask is true.
         """
+        x = known_part(x, mask)
         self.check(x, context)
-        check_mask(x, mask)
         noise, known = noise or Noise(None), mask.reshape(len(x), self.space.dimensions)
         orders = self._drawn_orders(len(x), noise)
         orders = orders.gather(1, (~known.gather(1, orders)).byte().argsort(stable=True, dim=1))

@@ -130,5 +130,6 @@ class RNNNADE(Autoregressive):
 
     def _biases(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """NADE's first accumulator (N, H) and output biases (N, K, width), from recurrent states (N, units)."""
-        start, bias = self.biases(u).tensor_split([self.hidden], 1)
+        both = self.biases(u).to(self.biases.weight.dtype)  # under autocast it may be smaller than NADE's
+        start, bias = both.tensor_split([self.hidden], 1)
         return start, bias.unflatten(1, (self.keys, self.head.width))

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from ptheta.autoregressive.pixelrnn import PixelRNN, RecurrentLayer, by_gate, by_group
 from ptheta.nn.causal import CausalConv, PixelCache, Place
-from ptheta.nn.scan import LSTMScan, lstm_update, rows, shifted
+from ptheta.nn.scan import lstm_update, rows, scan, shifted
 
 __all__ = ["RowLSTM"]
 
@@ -70,7 +70,7 @@ class _Rows(RecurrentLayer):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[1:3]
         gates = by_gate(self.gates(x), self.groups).flatten(1, 2)[None]  # (1, B, H W, 4h)
-        return LSTMScan.apply(gates, self.weight, rows(height, width), NEIGHBOURS)[0].unflatten(1, (height, width))
+        return scan(gates, self.weight, rows(height, width), NEIGHBOURS)[0].unflatten(1, (height, width))
 
     def cache(self, n: int, width: int, place: Place) -> "_RowsCache":
         return _RowsCache(self, n, width, place)

@@ -36,6 +36,8 @@ __all__ = [
     "default_head",
 ]
 
+MAX_LOG_SCALE = 7.0  # a thousand standard deviations: without an end, a scale linear in the past feeds on itself
+
 
 class Head(ABC):
     """A distribution over one cell, given ``width`` parameters. ``uniforms`` is how many a sample uses up."""
@@ -219,7 +221,7 @@ def require_components(components: int) -> None:
 def split_mixture(params: Tensor, min_log_scale: float) -> tuple[Tensor, Tensor, Tensor]:
     """Cuts the parameters of a mixture (..., 3 K) into logits, means and log scales, with shape (..., K) each."""
     logits, mean, log_scale = params.chunk(3, -1)
-    return logits, mean, log_scale.clamp(min=min_log_scale)
+    return logits, mean, log_scale.clamp(min_log_scale, MAX_LOG_SCALE)
 
 
 def inverse_cdf(logits: Tensor, u: Tensor) -> Tensor:

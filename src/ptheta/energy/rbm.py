@@ -50,7 +50,7 @@ from torch import Tensor, nn
 
 from ptheta.energy.mcmc import annealed_importance_sampling, annealing_schedule, draw_bits
 from ptheta.energy.partition import RBMBridge, enumerate_log_partition
-from ptheta.model import Estimate, LossModel, check_mask
+from ptheta.model import Estimate, LossModel, known_part
 from ptheta.noise import Noise
 from ptheta.optimizers import SGD, Optimizer
 from ptheta.spaces import Binary, Space, require
@@ -212,8 +212,8 @@ class RBM(LossModel):
         Returns:
             Events with shape (B, *space.shape).
         """
+        x = known_part(x, mask)
         self.check(x, context)
-        check_mask(x, mask)
         noise = noise or Noise(None)
         known, clamped = mask.reshape(len(x), self.space.dimensions), self._bits(x)
         bits = torch.where(known, clamped, self._independent_bits(len(x), noise))

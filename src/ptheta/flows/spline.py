@@ -105,7 +105,7 @@ class RationalQuadratic(Monotone):
 
     def _piece(self, u: Tensor, params: Tensor, *, by_height: bool) -> Piece:
         """What lies around numbers u (B, 1, *) in [0, 1], found by width or by height, with the shape of u."""
-        k, rest = self.bins, u.shape[2:]
+        k, rest, params = self.bins, u.shape[2:], params.to(u.dtype)  # autocast's types are too coarse for bins
         shares = params[:, : 2 * k].unflatten(1, (2, k)).softmax(2)  # (B, 2, K, *), widths and heights
         shares = torch.lerp(u.new_tensor(1 / k), shares, 1 - k * _LEAST_BIN)
         ends = shares.cumsum(2)

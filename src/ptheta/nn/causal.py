@@ -131,8 +131,7 @@ class PixelCache:
         """Starts a row: what all rows above contribute to it is computed at once."""
         if self.is_pointwise:
             return
-        self.window = self.window.roll(-1, 1)
-        self.window[:, -1] = 0
+        self.window = self.window.roll(-1, 1)  # what is left of the oldest row is noted over before it is seen
         if self.window.shape[1] > 1:
             x = self.window[:, :-1].permute(0, 3, 1, 2)
             above = F.conv2d(x, self.above_kernel, self.bias, (1, self.stride))  # (n, outputs, 1, W)

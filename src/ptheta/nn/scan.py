@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["LSTMScan", "Line", "diagonals", "lstm_update", "rows", "shifted"]
+__all__ = ["LSTMScan", "Line", "diagonals", "lstm_update", "rows", "scan", "shifted"]
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -63,6 +63,12 @@ def lstm_update(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     o, f, i, g = gates.chunk(4, -1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()  # eq. 3
     return o.sigmoid() * c.tanh(), c
+
+
+def scan(gates: Tensor, weight: Tensor, lines: tuple[Line, ...], shifts: tuple[int, ...]) -> Tensor:
+    """``LSTMScan`` in the type of the weights, also where autocast would mix it with a smaller one."""
+    with torch.autocast(gates.device.type, enabled=False):
+        return LSTMScan.apply(gates.to(weight.dtype), weight, lines, shifts)
 
 
 @final

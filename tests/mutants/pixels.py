@@ -1,0 +1,112 @@
+"""Faults in autoregressive models of images."""
+
+from .fault import Fault, Faults
+
+FAULTS: Faults = {
+    "autoregressive/pixelcnn.py": (
+        Fault(
+            '2 * hidden, size, mask="A", groups=groups)',
+            '2 * hidden, size, mask="B", groups=groups)',
+            "the first layer sees the pixel itself",
+        ),
+        Fault("x if shift is None else x + shift", "x", "scores ignore the context"),
+        Fault(
+            "shift[:, i, place.column].chunk(channels, 1)[place.group]",
+            "shift[:, i, place.column].chunk(channels, 1)[0]",
+            "samples take the first channel's context",
+        ),
+        Fault(
+            "return x + use(self.widen)(F.relu(h))",
+            "return use(self.widen)(F.relu(h))",
+            "a residual block without its skip",
+        ),
+        Fault(
+            "return shift if self.position is None else",
+            "return shift if self.position is None or 1 else",
+            "a context replaces the place",
+        ),
+        Fault("if size < 1 or size % 2 == 0:", "if size < 1:", "kernels without a middle pass"),
+    ),
+    "autoregressive/gated_pixelcnn.py": (
+        Fault("shift=(int(is_first), 0))", "shift=(0, 0))", "the vertical stack sees the pixel's own row"),
+        Fault("shift=(int(is_first), 0))", "shift=(1, 0))", "every vertical layer goes up a row more"),
+        Fault('"A" if is_first else "B"', '"B"', "the first horizontal layer sees the pixel itself"),
+        Fault("self.is_first else x + h", "self.is_first else h", "a horizontal layer without its residual"),
+        Fault("return (a.tanh() * b.sigmoid())", "return (a.tanh() * b)", "a gate that is not squashed"),
+        Fault("(x) + link, self.part)", "(x), self.part)", "the horizontal stack does not hear the vertical one"),
+        Fault("links[0] + self.position[i]", "links[0] + self.position[0]", "samples stay in the first row"),
+        Fault("seen = image.row()", "seen = 0 * image.row()", "samples do not see the rows above"),
+        Fault("a = a + shift", "a = a + 0 * shift", "a context does not move the vertical gates"),
+        Fault("self.link(a) + link_shift", "self.link(a)", "a context does not move the horizontal gates"),
+        Fault("None if c is None else c[:, None], rows", "None, rows", "samples ignore the context"),
+        Fault("column[place.column].chunk", "column[place.column - 1].chunk", "samples hear the column before"),
+        Fault("[link[place.group] for link in here]", "[link[0] for link in here]", "samples hear the first channel"),
+        Fault("hidden, k, groups, is_first=n == 0)", "hidden, k, groups, is_first=False)", "no mask A at all"),
+    ),
+    "autoregressive/pixelcnnpp.py": (
+        Fault("(2, 3), shift=(1, 0))", "(2, 3), shift=(0, 0))", "the stream above sees the pixel's own row"),
+        Fault("(1, 3), shift=(1, 0))", "(1, 3), shift=(0, 0))", "the row just above is the pixel's own"),
+        Fault("(2, 1), shift=(0, 1))", "(2, 1), shift=(0, 0))", "the column just left is the pixel's own"),
+        Fault("if i:", "if i > 1:", "samples do not see the first row"),
+        Fault("(pixels.flatten(3), (0, 1), value=1.0)", "(pixels.flatten(3), (0, 1))", "the image looks like padding"),
+        Fault("mean = mean + sum(next(slopes)", "mean = mean - sum(next(slopes)", "means move away from red"),
+        Fault("numbers[3].tanh()", "numbers[3]", "slopes are not bounded"),
+        Fault("weight = weight + part.log_prob", "weight = part.log_prob", "the components' weights are forgotten"),
+        Fault("2 * seen.mean(-1, keepdim=True) - 1)", "seen.mean(-1, keepdim=True))", "red from 0 to 1"),
+        Fault("if c < channels - 1:", "if c < channels - 2:", "blue does not know green"),
+        Fault("(logit + sum(next(slopes) * x for x in before))[", "logit[", "bits of a pixel are independent"),
+        Fault("F.pad(torch.cat(seen, 1)", "F.pad(torch.cat(seen[::-1], 1)", "samples remember blue as red"),
+        Fault("start[:, j] + just_left.at()", "start[:, j - 1] + just_left.at()", "samples see a column too far left"),
+        Fault("self.output(F.elu(y)), lambda", "self.output(y), lambda", "scores without the last nonlinearity"),
+        Fault("return channels + pairs", "return channels + pairs + 1", "a number that nothing reads"),
+    ),
+    "autoregressive/pixelrnn.py": (
+        Fault('size, mask="A"', 'size, mask="B"', "the first layer sees the pixel itself"),
+        Fault(
+            "for layer, widen in zip(self.layers, self.widen, strict=True):",
+            "for layer, widen in zip(self.layers[:1], self.widen[:1], strict=True):",
+            "scores by the first layer only",
+        ),
+        Fault("self.hidden_output(F.relu(x))))", "self.hidden_output(x)))", "scores without a nonlinearity"),
+        Fault("x + shifts[place.group]", "x + shifts[0]", "samples take the first channel's context"),
+        Fault(
+            "x if shift is None else x + shift[:", "x if shift is None else x + 0 * shift[:", "scores without context"
+        ),
+        Fault("self.look(cells[-1], x.dtype)", "self.look(cells[0], x.dtype)", "samples see the first pixel again"),
+        Fault(
+            "gates.unflatten(-1, (groups, 4, -1)).transpose(-2, -3).flatten(-3)",
+            "gates",
+            "the gates of colours are mixed up",
+        ),
+        Fault("shift.chunk(channels, 1)", "shift.flip(1).chunk(channels, 1)", "samples take features backwards"),
+    ),
+    "autoregressive/row_lstm.py": (
+        Fault("NEIGHBOURS = (1, 0, -1)", "NEIGHBOURS = (1, 0, 0)", "the pixel above and to the right is not seen"),
+        Fault('left=1, mask="B"', 'left=0, mask="B"', "the pixel to the left is not seen"),
+        Fault("shifted(self.h, NEIGHBOURS)", "shifted(self.h, NEIGHBOURS[::-1])", "samples are mirrored"),
+        Fault(
+            "self.c_above, self.c = self.c, torch",
+            "self.c_above, self.c = 0 * self.c, torch",
+            "samples forget the cells of the row above",
+        ),
+        Fault("self.above[column][group]", "self.above[column][0]", "samples take the first channel's states"),
+        Fault("self.h[:, column, mine] = h", "pass", "samples forget the states of the row above"),
+        Fault("rows(height, width), NEIGHBOURS", "rows(width, height), NEIGHBOURS", "columns taken for rows"),
+    ),
+    "autoregressive/diagonal_bilstm.py": (
+        Fault("F.pad(right.flip(2), (0, 0, 0, 0, 1, -1))", "right.flip(2)", "right states are not handed down a row"),
+        Fault("(0, 0, 0, 0, 1, -1))", "(0, 0, 0, 0, 2, -2))", "right states are handed down two rows"),
+        Fault("self.right(x).flip(2), self", "self.right(x), self", "the right direction starts on the left"),
+        Fault("left + F.pad(right.flip(2)", "left + F.pad(right", "the right direction is mirrored"),
+        Fault("NEIGHBOURS = (0, 1)", "NEIGHBOURS = (0, -1)", "the row below is seen, not the row above"),
+        Fault("reversed(range(gates.shape[1]))", "range(gates.shape[1])", "samples go right from the left"),
+        Fault("torch.addmm(gates[:, column], h, beside)", "gates[:, column]", "samples forget the pixel to the right"),
+        Fault("if self.rows:", "if self.rows > 1:", "the right states of the first row are missing"),
+        Fault("self.groups) + self.right @ above", "self.groups)", "right states forget the row above"),
+        Fault("left = self.h[:, column - 1] if column", "left = self.h[:, column] if column", "above taken for left"),
+        Fault("return h + self.right[:, column, mine]", "return h", "samples have no right states"),
+        Fault("beside, above = self", "above, beside = self", "beside and above swapped in samples"),
+        Fault("if group == 0:", "if group == self.groups - 1:", "states before the pixel come a channel late"),
+        Fault("c = self.c[:, column - 1, mine]", "c = self.c[:, column, mine]", "cells go down, not along the row"),
+    ),
+}
