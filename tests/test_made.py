@@ -204,3 +204,15 @@ def test_the_loss_of_several_masks_is_in_the_unit_of_the_event():
     x = torch.tensor([[0.3, -1.0], [1.2, 0.4]]).double()
     raw = wide.loss(x * torch.tensor([2, 3]), None, Noise(0))
     torch.testing.assert_close(raw, plain.loss(x, None, Noise(0)) + math.log(6))
+
+
+@pytest.mark.parametrize(("d", "widths", "context"), [(500, (450,), 0), (130, (1700,), 3), (9, (470, 470), 2)])
+def test_the_parts_of_a_score_are_the_whole(d, widths, context):
+    net = MaskedMLP(d, 1, 1, widths, context=context).double()
+    for parameter in net.parameters():
+        nn.init.normal_(parameter)  # also where the masks are
+    x, c = torch.randn(3, d).double(), torch.randn(3, context).double() if context else None
+    assert any(len(layer.reach) > 1 for layer in net.layers())
+    with torch.no_grad():
+        apart = net(x, c)
+    torch.testing.assert_close(apart, net(x, c).detach(), rtol=1e-12, atol=1e-9)

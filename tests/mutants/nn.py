@@ -76,6 +76,12 @@ FAULTS: Faults = {
             "F.linear(x, self.weight, self.bias)",
             "the mask holds at the start only",
         ),
+        Fault("(weight[:, stairs] * kept[:, stairs]).T", "weight[:, stairs].T", "the parts of a score are not masked"),
+        Fault(
+            "torch.addmm(bias, x[:, :all_see]",
+            "torch.addmm(0 * bias, x[:, :all_see]",
+            "the parts of a score have no bias",
+        ),
         Fault(
             "(torch.arange(d) + 1).repeat_interleave(features)",
             "torch.arange(d).repeat_interleave(features)",
