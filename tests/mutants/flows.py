@@ -76,11 +76,11 @@ FAULTS: Faults = {
             "self._back(y, x - inside), -slope.log()",
             "the log slope with the wrong sign",
         ),
-        Fault("t = 2 * sy / (b + (b * b", "t = 2 * sy / (b - (b * b", "the other root of the quadratic"),
+        Fault("sy / (b + root)", "sy / (b - root)", "the other root of the quadratic"),
         Fault("1 - k * _LEAST_BIN)", "1 - _LEAST_BIN)", "bins may be a K-th of the least"),
         Fault(
-            "p.y0 + p.h * (s * t * t + p.d0 * v) / denominator",
-            "p.y0 + p.h * (s * t * t + p.d1 * v) / denominator",
+            "torch.addcmul(st * t, p.d0, v)",
+            "torch.addcmul(st * t, p.d1, v)",
             "the spline with the slope of the wrong end",
         ),
         Fault(
@@ -89,8 +89,8 @@ FAULTS: Faults = {
             "the slopes of the two ends swapped",
         ),
         Fault(
-            "denominator = s + (p.d0 + p.d1 - 2 * s) * v",
-            "denominator = s + (p.d0 + p.d1 - s) * v",
+            "torch.addcmul(s, torch.sub(p.d0 + p.d1, s, alpha=2), v)",
+            "torch.addcmul(s, torch.sub(p.d0 + p.d1, s), v)",
             "the denominator without its factor 2",
         ),
     ),

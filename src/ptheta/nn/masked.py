@@ -21,7 +21,7 @@ References:
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import final
 
 import torch
@@ -34,10 +34,8 @@ __all__ = ["MaskedLinear", "MaskedMLP", "Unrolled"]
 
 Activation = Callable[[Tensor], Tensor]
 
-PARTS, LARGE = (
-    4,
-    200_000,
-)  # of layers with fewer weights, and on a GPU, the calls of four parts cost more than they save
+PARTS, LARGE = 4, 200_000  # with fewer weights, and on a GPU, the calls of four parts cost more than they save
+GROUP = 16  # variables, to which all that is known before them says what it has to say at once
 
 
 @final
@@ -141,7 +139,7 @@ class MaskedMLP(nn.Module):
         masks: int = 1,
     ) -> None:
         super().__init__()
-        self.d, self.outputs, self.activation, self.masks = d, outputs, activation, masks
+        self.d, self.features, self.outputs, self.activation, self.masks = d, features, outputs, activation, masks
         seen = (torch.arange(d) + 1).repeat_interleave(features).expand(masks, -1)
         # The numbers of one kind lie side by side for all variables: what follows works along whole rows of variables.
         asked = torch.arange(d).repeat(outputs).expand(masks, -1)
@@ -190,7 +188,8 @@ class Unrolled:
     """A masked perceptron run through the variables in order, every hidden unit computed once.
 
     Ask for the next variable's numbers, decide what the variable is, tell; D times. Examples come last here: what is
-    known is then a block of rows, without a copy.
+    known is then a block of rows, without a copy. Variables come in groups: what is known before a group meets all of
+    its weights in one product, and what is left for a variable's turn are small ones with what came since.
 
     Args:
         net: The network.
@@ -210,67 +209,114 @@ class Unrolled:
     """
 
     def __init__(self, net: MaskedMLP, n: int, context: Tensor | None = None, mask: int = 0) -> None:
-        self.net, self.i = net, 0
-        layers = [*net.layers(), net.last]
-        sizes = [[layers[0].weight.shape[1] // net.d] * net.d, *net.blocks]
-        self.known = [_Rows(blocks, n, layer.weight) for blocks, layer in zip(sizes, layers, strict=True)]
-        weights: list[Tensor] = [layer.weight for layer in net.layers()]
-        shifts = [layer.shift(n, context) for layer in net.layers()]
+        self.net, self.i, self.end = net, 0, 0
+        d, layers = net.d, net.layers()
+        weights, shifts = [layer.weight for layer in layers], [layer.shift(n, context) for layer in layers]
         last_weight = net.last.weight
         if mask:  # sort the hidden units; those of the first mask are
-            orders = [layer.after[mask].argsort() for layer in net.layers()]
+            orders = [layer.after[mask].argsort() for layer in layers]
             weights = [weight[order] for weight, order in zip(weights, orders, strict=True)]
             shifts = [shift[order] for shift, order in zip(shifts, orders, strict=True)]
             weights[1:] = [w[:, order] for w, order in zip(weights[1:], orders[:-1], strict=True)]
             last_weight = last_weight[:, orders[-1]]
-        # Everything is cut once into what each variable adds: a view costs as much as a small product.
-        self.weights = [weight.split(blocks) for weight, blocks in zip(weights, sizes[1:], strict=True)]
-        self.shifts = [shift.split(blocks) for shift, blocks in zip(shifts, sizes[1:], strict=True)]
-        self.last_weight = last_weight.view(net.outputs, net.d, -1).unbind(1)
-        last_shift = net.last.shift(n, context).view(net.outputs, net.d, n)
+        sizes = [[net.features] * d, *net.blocks]
+        self.known = [_Rows(blocks, n, net.last.bias) for blocks in sizes]
+        parts = zip(weights, shifts, sizes[1:], self.known[:-1], strict=True)
+        self.hidden = [_Layer(*part) for part in parts]
+        outputs = [net.outputs] * d
+        last_shift = self._by_variable(net.last.shift(n, context))
+        self.last = _Layer(self._by_variable(last_weight), last_shift, outputs, self.known[-1])
+        self.direct = None
         if net.direct is not None:
-            self.direct_weight = net.direct.weight.view(net.outputs, net.d, -1).unbind(1)
-            last_shift = last_shift + net.direct.bias.view(net.outputs, net.d, 1)
-        self.last_shift = last_shift.unbind(1)
+            weight, shift = self._by_variable(net.direct.weight), self._by_variable(net.direct.shift(n, None))
+            self.direct = _Layer(weight, shift, outputs, self.known[0])
+
+    def _by_variable(self, rows: Tensor) -> Tensor:
+        """Puts the rows of one variable side by side, which come number by number."""
+        return rows.unflatten(0, (self.net.outputs, self.net.d)).transpose(0, 1).flatten(0, 1)
 
     def ask(self) -> Tensor:
         """The numbers of the next variable, given those told so far, with shape (outputs, n)."""
-        i, seen = self.i, self.known[0]
-        for weight, shift, units in zip(self.weights, self.shifts, self.known[1:], strict=True):
-            if units.sizes[i]:  # those of the next degree
-                block = torch.addmm(shift[i], weight[i].narrow(1, 0, seen.count), seen.rows, out=units.room(i))
-                units.append(i, self.net.activation(block))
-            seen = units
-        out = torch.addmm(self.last_shift[i], self.last_weight[i].narrow(1, 0, seen.count), seen.rows)
-        if self.net.direct is not None:
-            seen = self.known[0]
-            out = torch.addmm(out, self.direct_weight[i].narrow(1, 0, seen.count), seen.rows)
-        return out
+        if self.i == self.end:
+            self._next_group()
+        k = self.i - self.start  # which one of its group
+        for layer, units in zip(self.hidden, self.known[1:], strict=True):
+            if layer.sizes[self.i]:  # those of the next degree
+                units.append(k, self.net.activation(layer.of(k, out=units.room(k))))
+        out = self.last.of(k)
+        return out if self.direct is None else out + self.direct.of(k)
 
     def tell(self, features: Tensor) -> None:
         """Says what the variable just asked about is: its input numbers, with shape (features, n)."""
-        self.known[0].append(self.i, features)
+        self.known[0].append(self.i - self.start, features)
         self.i += 1
+
+    def _next_group(self) -> None:
+        self.start, self.end = self.end, min(self.end + GROUP, self.net.d)
+        for rows in self.known:
+            rows.next_group(self.start, self.end)
+        for layer in (*self.hidden, self.last, *([] if self.direct is None else [self.direct])):
+            layer.next_group(self.start, self.end)
 
 
 class _Rows:
-    """Rows that come in blocks: written into one buffer where no gradient is kept, joined afresh where it is."""
+    """Rows that come in blocks, one per variable: ``before`` the group, and ``group``, those of the group.
+
+    They are written into one buffer where no gradient is kept, in which those that have not come yet are zeros; where
+    a gradient is kept, they are joined afresh, and those that have not come are left out.
+    """
 
     def __init__(self, sizes: list[int], n: int, like: Tensor) -> None:
-        self.sizes, self.count, self.keeps_graph = sizes, 0, torch.is_grad_enabled()
-        self.buffer = like.new_empty(0 if self.keeps_graph else sum(sizes), n)
-        self.blocks = () if self.keeps_graph else self.buffer.split(sizes)
-        self.rows = self.buffer[:0]
+        self.sizes, self.ends, self.keeps_graph = sizes, list(accumulate(sizes, initial=0)), torch.is_grad_enabled()
+        self.buffer = like.new_zeros(0 if self.keeps_graph else self.ends[-1], n)
+        self.before = self.group = self.buffer[:0]
+        self.blocks: Sequence[Tensor] = ()
 
-    def room(self, i: int) -> Tensor | None:
-        """Where block i will be, if anywhere."""
-        return None if self.keeps_graph else self.blocks[i]
-
-    def append(self, i: int, block: Tensor) -> None:
-        self.count += self.sizes[i]
+    def next_group(self, start: int, end: int) -> None:
         if self.keeps_graph:
-            self.rows = torch.cat([self.rows, block])
+            self.before, self.group = torch.cat([self.before, self.group]), self.group[:0]
         else:
-            if block is not self.blocks[i]:
-                self.blocks[i].copy_(block)
-            self.rows = self.buffer.narrow(0, 0, self.count)
+            self.before = self.buffer[: self.ends[start]]
+            self.group = self.buffer[self.ends[start] : self.ends[end]]
+            self.blocks = self.group.split(self.sizes[start:end])
+
+    def room(self, k: int) -> Tensor | None:
+        """Where the group's block k will be, if anywhere."""
+        return None if self.keeps_graph else self.blocks[k]
+
+    def append(self, k: int, block: Tensor) -> None:
+        if self.keeps_graph:
+            self.group = torch.cat([self.group, block])
+        elif block is not self.blocks[k]:
+            self.blocks[k].copy_(block)
+
+
+class _Layer:
+    """A layer asked for the rows of one variable after the other.
+
+    Args:
+        weight: Its weights, those of a variable side by side, with shape (rows, inputs).
+        shift: What its rows add to their weighted inputs, with shape (rows, n).
+        sizes: How many rows belong to each variable.
+        seen: Its inputs.
+    """
+
+    def __init__(self, weight: Tensor, shift: Tensor, sizes: list[int], seen: _Rows) -> None:
+        self.weight, self.shift, self.sizes, self.seen = weight, shift, sizes, seen
+        self.ends = list(accumulate(sizes, initial=0))
+        self.shifts: Sequence[Tensor] = ()  # of each variable of the group, with all that was known before the group
+        self.weights: Sequence[Tensor] = ()  # of each variable of the group, for what comes within it
+
+    def next_group(self, start: int, end: int) -> None:
+        rows, sizes, seen = slice(self.ends[start], self.ends[end]), self.sizes[start:end], self.seen
+        weight, known = self.weight[rows], seen.ends[start]
+        self.shifts = torch.addmm(self.shift[rows], weight[:, :known], seen.before).split(sizes)
+        # A view costs as much as a small product: all of a group are made in one call.
+        self.weights = weight[:, known : seen.ends[end]].split(sizes)
+
+    def of(self, k: int, out: Tensor | None = None) -> Tensor:
+        """The rows of the group's variable k, with shape (rows, n)."""
+        weight, group = self.weights[k], self.seen.group
+        if self.seen.keeps_graph:
+            weight = weight[:, : len(group)]
+        return torch.addmm(self.shifts[k], weight, group, out=out)
