@@ -76,12 +76,9 @@ FAULTS: Faults = {
             "F.linear(x, self.weight, self.bias)",
             "the mask holds at the start only",
         ),
-        Fault("(weight[:, stairs] * kept[:, stairs]).T", "weight[:, stairs].T", "the parts of a score are not masked"),
-        Fault(
-            "torch.addmm(bias, x[:, :all_see]",
-            "torch.addmm(0 * bias, x[:, :all_see]",
-            "the parts of a score have no bias",
-        ),
+        Fault("(w[:, stairs] * kept[:, stairs]).T", "w[:, stairs].T", "the parts of a product are not masked"),
+        Fault("grad_w[:, stairs].mul_(kept[:, stairs])", "pass", "the gradient of what is masked out is kept"),
+        Fault("grad_x[:, :all_see].addmm_(g.T", "grad_x[:, :all_see].addmm_(0 * g.T", "inputs all see get no gradient"),
         Fault(
             "(torch.arange(d) + 1).repeat_interleave(features)",
             "torch.arange(d).repeat_interleave(features)",

@@ -8,9 +8,9 @@ Hidden units are sorted by degree. What variable i needs is then a prefix of eve
 its hidden units never change again: ``unroll`` computes each unit once, so that running through the variables one
 after the other (sampling, inverting a flow) costs as much as one pass, not D of them, and needs no mask at all.
 
-Sorted, a large layer's mask is a staircase, and a score leaves most of its zeros out too: the outputs are computed in a
+Sorted, a large layer's mask is a staircase, and a pass leaves most of its zeros out too: the outputs are computed in a
 few parts, each from the inputs that its last output may see, and only where the stairs are is there anything to mask.
-With a gradient to keep, joining the parts' gradients costs more than that saves.
+The backward pass is written by hand in the same parts.
 
 One set of weights can serve several masks of the same order: each deals the same degrees to other hidden units. Sorted
 by degree they all look alike, so that they unroll side by side.
@@ -22,11 +22,12 @@ References:
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
-from typing import final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ptheta.noise import Noise
 
@@ -34,7 +35,7 @@ __all__ = ["MaskedLinear", "MaskedMLP", "Unrolled"]
 
 Activation = Callable[[Tensor], Tensor]
 
-PARTS, LARGE = 4, 200_000  # with fewer weights, and on a GPU, the calls of four parts cost more than they save
+PARTS, LARGE = 5, 200_000  # with fewer weights, and on a GPU, the calls of five parts cost more than they save
 GROUP = 16  # variables, to which all that is known before them says what it has to say at once
 
 
@@ -71,24 +72,12 @@ class MaskedLinear(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None, mask: int = 0) -> Tensor:
         """Maps inputs with shape (B, inputs) and context features with shape (B, context) to (B, outputs)."""
-        is_plain = x.device.type == "cpu" and not (torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"))
-        if is_plain and not mask and len(self.reach) > 1:
-            out = self._by_parts(x)
+        if len(self.reach) > 1 and not mask and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+            out = Staircase.apply(x, self.weight, self.bias, self.mask, self.reach, self.size)
         else:
             kept = self.mask_number(mask).to(self.mask.dtype) if mask else self.mask
             out = F.linear(x, self.weight * kept, self.bias)
         return out if self.context is None else out + self.context(context)
-
-    def _by_parts(self, x: Tensor) -> Tensor:
-        """The outputs under the first mask, before a context, in parts that leave out what no output of theirs sees."""
-        whole = x.new_empty(len(x), len(self.bias))
-        parts = (self.weight, self.mask, self.bias, whole.T)
-        cut = zip(*(t.split(self.size) for t in parts), self.reach, strict=True)
-        for weight, kept, bias, out, (all_see, some_see) in cut:
-            stairs = slice(all_see, some_see)
-            torch.addmm(bias, x[:, :all_see], weight[:, :all_see].T, out=out.T)
-            out.T.addmm_(x[:, stairs], (weight[:, stairs] * kept[:, stairs]).T)
-        return whole
 
     def mask_number(self, mask: int) -> Tensor:
         """Which weights a mask keeps, Boolean with shape (outputs, inputs). Only the first one is worth storing."""
@@ -98,6 +87,46 @@ class MaskedLinear(nn.Module):
         """What each unit adds to its weighted inputs, with shape (outputs, n)."""
         bias = self.bias[:, None].expand(-1, n)
         return bias if self.context is None else self.context(context).T + bias
+
+
+@final
+class Staircase(torch.autograd.Function):
+    """A masked product that leaves out, part by part, the inputs that no output of the part sees.
+
+    Takes inputs (B, I), weights (O, I), a bias (O,) and a mask (O, I), sorted both ways; for each part of ``size``
+    outputs, how many inputs its first and its last one may see; and that size. Returns (B, O).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, reach: list[tuple[int, int]], size: int
+    ) -> Tensor:
+        whole = x.new_empty(len(x), len(bias))
+        parts = (weight.split(size), bias.split(size), mask.split(size), whole.split(size, 1), reach)
+        for w, b, kept, out, (all_see, some_see) in zip(*parts, strict=True):
+            stairs = slice(all_see, some_see)
+            torch.addmm(b, x[:, :all_see], w[:, :all_see].T, out=out)
+            out.addmm_(x[:, stairs], (w[:, stairs] * kept[:, stairs]).T)
+        ctx.save_for_backward(x, weight, mask)
+        ctx.reach, ctx.size = reach, size
+        return whole
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, weight, mask = ctx.saved_tensors
+        grad_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
+        grad_weight = torch.empty_like(weight)
+        parts = (t.split(ctx.size) for t in (weight, mask, grad_weight, grad.T))
+        for w, kept, grad_w, g, (all_see, some_see) in zip(*parts, ctx.reach, strict=True):
+            stairs = slice(all_see, some_see)
+            torch.mm(g, x[:, :some_see], out=grad_w[:, :some_see])
+            grad_w[:, stairs].mul_(kept[:, stairs])
+            grad_w[:, some_see:].zero_()
+            if grad_x is not None:
+                grad_x[:, :all_see].addmm_(g.T, w[:, :all_see])
+                grad_x[:, stairs].addmm_(g.T, w[:, stairs] * kept[:, stairs])
+        return grad_x, grad_weight, grad.sum(0), None, None, None
 
 
 @final
