@@ -11,13 +11,13 @@ FAULTS: Faults = {
             "inverted in the order of the way there",
         ),
         Fault(
-            "torch.exp(-log_scale), -log_scale",
-            "torch.exp(-log_scale), log_scale",
+            "torch.exp(log_slope), log_slope",
+            "torch.exp(log_slope), -log_slope",
             "the log-determinant with the wrong sign",
         ),
         Fault(
-            "(x - shift) * torch.exp(-log_scale)",
-            "x * torch.exp(-log_scale) - shift",
+            "(x - shift) * torch.exp(log_slope)",
+            "x * torch.exp(log_slope) - shift",
             "shifted after scaling, unlike the inverse",
         ),
         Fault(

@@ -117,8 +117,8 @@ class Affine(Monotone):
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         shift, log_scale = params.unbind(1)
-        log_scale = self.bound * torch.tanh(log_scale / self.bound)
-        return (x - shift) * torch.exp(-log_scale), -log_scale
+        log_slope = torch.tanh(log_scale / self.bound) * -self.bound
+        return (x - shift) * torch.exp(log_slope), log_slope
 
     def inverse(self, z: Tensor, params: Tensor) -> Tensor:
         shift, log_scale = params.unbind(1)
@@ -142,10 +142,10 @@ class Permutation(Bijection):
         self.register_buffer("back", index.argsort())
 
     def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        return x[:, self.index], x.new_zeros(len(x))
+        return x.index_select(1, self.index), x.new_zeros(len(x))
 
     def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
-        return z[:, self.back]
+        return z.index_select(1, self.back)
 
 
 @final

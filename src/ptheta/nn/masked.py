@@ -251,14 +251,17 @@ class Unrolled:
         sizes = [[net.features] * d, *net.blocks]
         self.known = [_Rows(blocks, n, net.last.bias) for blocks in sizes]
         parts = zip(weights, shifts, sizes[1:], self.known[:-1], strict=True)
-        self.hidden = [_Layer(*part) for part in parts]
+        self.hidden = list(zip([_Layer(*part) for part in parts], self.known[1:], strict=True))
+        self.layers = [layer for layer, _ in self.hidden]
         outputs = [net.outputs] * d
         last_shift = self._by_variable(net.last.shift(n, context))
         self.last = _Layer(self._by_variable(last_weight), last_shift, outputs, self.known[-1])
+        self.layers.append(self.last)
         self.direct = None
         if net.direct is not None:
             weight, shift = self._by_variable(net.direct.weight), self._by_variable(net.direct.shift(n, None))
             self.direct = _Layer(weight, shift, outputs, self.known[0])
+            self.layers.append(self.direct)
 
     def _by_variable(self, rows: Tensor) -> Tensor:
         """Puts the rows of one variable side by side, which come number by number."""
@@ -268,10 +271,11 @@ class Unrolled:
         """The numbers of the next variable, given those told so far, with shape (outputs, n)."""
         if self.i == self.end:
             self._next_group()
-        k = self.i - self.start  # which one of its group
-        for layer, units in zip(self.hidden, self.known[1:], strict=True):
-            if layer.sizes[self.i]:  # those of the next degree
-                units.append(k, self.net.activation(layer.of(k, out=units.room(k))))
+        i, k, activation = self.i, self.i - self.start, self.net.activation
+        for layer, units in self.hidden:
+            if layer.sizes[i]:  # those of the next degree
+                block = layer.of(k, units.blocks[k])
+                units.append(k, activation(block))
         out = self.last.of(k)
         return out if self.direct is None else out + self.direct.of(k)
 
@@ -284,7 +288,7 @@ class Unrolled:
         self.start, self.end = self.end, min(self.end + GROUP, self.net.d)
         for rows in self.known:
             rows.next_group(self.start, self.end)
-        for layer in (*self.hidden, self.last, *([] if self.direct is None else [self.direct])):
+        for layer in self.layers:
             layer.next_group(self.start, self.end)
 
 
@@ -299,25 +303,24 @@ class _Rows:
         self.sizes, self.ends, self.keeps_graph = sizes, list(accumulate(sizes, initial=0)), torch.is_grad_enabled()
         self.buffer = like.new_zeros(0 if self.keeps_graph else self.ends[-1], n)
         self.before = self.group = self.buffer[:0]
-        self.blocks: Sequence[Tensor] = ()
+        self.blocks: Sequence[Tensor | None] = ()  # where those of each variable of the group go, if anywhere
 
     def next_group(self, start: int, end: int) -> None:
         if self.keeps_graph:
             self.before, self.group = torch.cat([self.before, self.group]), self.group[:0]
+            self.blocks = [None] * (end - start)
         else:
             self.before = self.buffer[: self.ends[start]]
             self.group = self.buffer[self.ends[start] : self.ends[end]]
             self.blocks = self.group.split(self.sizes[start:end])
 
-    def room(self, k: int) -> Tensor | None:
-        """Where the group's block k will be, if anywhere."""
-        return None if self.keeps_graph else self.blocks[k]
-
-    def append(self, k: int, block: Tensor) -> None:
-        if self.keeps_graph:
-            self.group = torch.cat([self.group, block])
-        elif block is not self.blocks[k]:
-            self.blocks[k].copy_(block)
+    def append(self, k: int, rows: Tensor) -> None:
+        """Says what the rows of the group's variable k are."""
+        block = self.blocks[k]
+        if block is None:
+            self.group = torch.cat([self.group, rows])
+        elif block is not rows:
+            block.copy_(rows)
 
 
 class _Layer:
@@ -345,7 +348,7 @@ class _Layer:
 
     def of(self, k: int, out: Tensor | None = None) -> Tensor:
         """The rows of the group's variable k, with shape (rows, n)."""
-        weight, group = self.weights[k], self.seen.group
-        if self.seen.keeps_graph:
-            weight = weight[:, : len(group)]
-        return torch.addmm(self.shifts[k], weight, group, out=out)
+        weight, seen = self.weights[k], self.seen
+        if seen.keeps_graph:
+            weight = weight[:, : len(seen.group)]
+        return torch.addmm(self.shifts[k], weight, seen.group, out=out)
