@@ -2,7 +2,7 @@
 
 zuko is among the development dependencies. The others are measured where they are installed:
 
-    pip install -c constraints.txt nflows==0.14 normflows==1.7.3 && pip install --no-deps pythae==0.1.2
+    pip install -c constraints.txt -e '.[peers]' && pip install --no-deps pythae==0.1.2
 
 pythae's own trainers and data sets ask for more than its models do, hence ``--no-deps``. Widths and depths are those of
 ours, with one exception: normflows builds the network of its splines from residual blocks only, so that it has one
