@@ -215,7 +215,10 @@ def test_texts_are_cut_in_order(tmp_path):
 
 
 def test_chunks_inside_the_training_text_can_validate(real_data):
-    after, inside = load("shakespeare", sequence_length=128), load("shakespeare", sequence_length=128, valid_inside=True)
+    after, inside = (
+        load("shakespeare", sequence_length=128),
+        load("shakespeare", sequence_length=128, valid_inside=True),
+    )
     assert torch.equal(after.test.x, inside.test.x)
     assert len(inside.train) + len(inside.valid) == len(after.train) + len(after.valid)
     assert len(inside.valid) == len(after.train.x[10::20]) + len(after.valid.x[(10 - len(after.train)) % 20 :: 20])
