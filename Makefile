@@ -46,10 +46,13 @@ lint: $(VENV)/lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(VENV)/pydoclint/bin/pydoclint --quiet --config pyproject.toml src
 
+# Other libraries than zuko take part where they are installed: see benchmarks/flow_peers.py. About 15 minutes of one core.
+bench: export OMP_NUM_THREADS = 1
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/nade.py
 	$(BIN)/python benchmarks/made.py
 	$(BIN)/python benchmarks/pixelcnn.py
+	$(BIN)/python benchmarks/pixelrnn.py
 	$(BIN)/python benchmarks/flows.py
 	$(BIN)/python benchmarks/counting.py
 

@@ -1,163 +1,120 @@
-"""How fast flows are against zuko, on 63 variables.
+"""How fast flows are against those of other libraries, on 6 and on 63 variables.
 
     OMP_NUM_THREADS=1 python benchmarks/flows.py
 
-Three workloads of the same size in both libraries, batches of 64 and of 1000 normal events, one thread, seed 0:
+Workloads of the same size in all libraries, batches of 64 and of 1000 normal events, one thread, seed 0:
 
-    maf-63      5 masked affine autoregressive transforms, two hidden layers of 512
-    nsf-63      5 autoregressive rational-quadratic splines of 8 bins, two hidden layers of 256
-    realnvp-63  8 affine couplings, two hidden layers of 256
+    maf-6, maf-63    5 masked affine autoregressive transforms, two hidden layers of 100 or 512
+    iaf-6, iaf-63    the same the other way round: sampling is the fast side; only one peer has it (see flow_peers.py)
+    nsf-6, nsf-63    5 autoregressive rational-quadratic splines of 8 bins, two hidden layers of 128 or 256
+    realnvp-63       8 affine couplings, two hidden layers of 256
 
-A training step is one of Adam (fused, in both). CPU seconds, the least of several rounds, the competitors taking turns;
+A training step is one of Adam (fused, in all). CPU seconds, the least of several rounds, the competitors taking turns;
 a call that takes over two seconds runs once. Before timing, in float64 and at one event, each library's density is
 compared with its own map's Jacobian, and its inverse with its map; ours also with the slowest inversion, a whole pass
-per variable.
+per variable. Peers and how to install them: flow_peers.py; one that is not installed is left out.
 
 Writes benchmarks/results/flows.json.
 """
 
-import json
 import math
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-import zuko
 from torch import Tensor
 
+from flow_peers import BINS, BOUND, MAKERS, PEERS, Contestant, Ours
 from ptheta.flows import MAF, RealNVP, SplineFlow
 from ptheta.flows.maf import AutoregressiveBijection
 from ptheta.noise import Noise, seeded
 from ptheta.spaces import Real
+from timing import Call, Row, least, no_grad, row, stepper, write
 
-D, BATCHES, ROUNDS, SLOW = 63, (64, 1000), 7, 2.0
-LINES = {("maf-63", "sample"): 20.0, ("nsf-63", "sample"): 20.0}  # elsewhere no slower
-MAKERS: dict[str, dict[str, Callable[[], Any]]] = {
-    "maf-63": {
-        "ours": lambda: MAF(Real((D,)), transforms=5, hidden=(512, 512)),
-        "zuko": lambda: zuko.flows.MAF(D, transforms=5, hidden_features=[512, 512]),
-    },
-    "nsf-63": {
-        "ours": lambda: SplineFlow(Real((D,)), kind="autoregressive", transforms=5, hidden=(256, 256), bins=8),
-        "zuko": lambda: zuko.flows.NSF(D, bins=8, transforms=5, hidden_features=[256, 256]),
-    },
-    "realnvp-63": {
-        "ours": lambda: RealNVP(Real((D,)), transforms=8, hidden=(256, 256)),
-        "zuko": lambda: zuko.flows.RealNVP(D, transforms=8, hidden_features=[256, 256]),
-    },
+BATCHES = (64, 1000)
+WORKLOADS = {  # kind, variables, width, transforms
+    "maf-6": ("maf", 6, 100, 5),
+    "maf-63": ("maf", 63, 512, 5),
+    "iaf-6": ("iaf", 6, 100, 5),
+    "iaf-63": ("iaf", 63, 512, 5),
+    "nsf-6": ("nsf", 6, 128, 5),
+    "nsf-63": ("nsf", 63, 256, 5),
+    "realnvp-63": ("realnvp", 63, 256, 8),
 }
+AIMS = {("maf-63", "sample", 64): 20.0, ("nsf-63", "sample", 64): 20.0}  # elsewhere no slower
 
 
-def log_prob(name: str, model: Any, x: Tensor) -> Tensor:
-    return model.log_prob(x) if name == "ours" else model().log_prob(x)
+def ours(kind: str, d: int, width: int, transforms: int) -> Ours:
+    space, sizes = Real((d,)), {"transforms": transforms, "hidden": (width, width)}
+    if kind == "nsf":
+        return Ours(SplineFlow(space, kind="autoregressive", bins=BINS, bound=BOUND, **sizes))
+    if kind == "realnvp":
+        return Ours(RealNVP(space, **sizes))
+    return Ours(MAF(space, sees="events" if kind == "maf" else "noise", **sizes))
 
 
-def sample(name: str, model: Any, n: int) -> Tensor:
-    return model.sample(n) if name == "ours" else model().sample((n,))
+def contestants(workload: str) -> dict[str, Contestant]:
+    """Ours and the installed peers that have the workload, in a fixed order, each checked."""
+    found = {}
+    for name, make in {"ours": ours, **{peer: MAKERS[peer] for peer in PEERS}}.items():
+        with seeded(0):
+            made = make(*WORKLOADS[workload])
+        if made is not None:
+            check(name, made, WORKLOADS[workload][1])
+            found[name] = made
+    return found
 
 
-def to_noise(name: str, model: Any, x: Tensor) -> Tensor:
-    return model.encode(x) if name == "ours" else model().transform(x)
-
-
-def from_noise(name: str, model: Any, z: Tensor) -> Tensor:
-    return model.decode(z) if name == "ours" else model().transform.inv(z)
-
-
-def check(name: str, model: Any) -> None:
+def check(name: str, one: Contestant, d: int) -> None:
     """The density is the change of variables, and the inverse is the inverse."""
-    x = Noise(0).normal((2, D), "check", like=torch.zeros((), dtype=torch.float64))
-    z = to_noise(name, model, x)
-    jacobian: Any = torch.autograd.functional.jacobian(lambda y: to_noise(name, model, y[None])[0], x[0])
-    normal = -0.5 * z[0].square().sum() - 0.5 * D * math.log(2 * math.pi)
-    torch.testing.assert_close(log_prob(name, model, x)[0], normal + torch.linalg.slogdet(jacobian)[1])
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # some peers make constants of the default type
+    one.flow.double().eval()
+    x = Noise(0).normal((2, d), "check", like=torch.zeros((), dtype=torch.float64))
+    z = one.to_noise(x).detach()
+    jacobian: Any = torch.autograd.functional.jacobian(lambda y: one.to_noise(y[None])[0], x[0])
+    normal = -0.5 * z[0].square().sum() - 0.5 * d * math.log(2 * math.pi)
     with torch.no_grad():
-        torch.testing.assert_close(from_noise(name, model, z), x, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(one.log_prob(x)[0], normal + torch.linalg.slogdet(jacobian)[1])
+        torch.testing.assert_close(one.from_noise(z), x, rtol=1e-6, atol=1e-6)
         if name == "ours":
-            for bijection in model.chain.steps:
-                if isinstance(bijection, AutoregressiveBijection):
+            for bijection in one.flow.chain.steps:
+                if isinstance(bijection, AutoregressiveBijection) and bijection.sees == "events":
                     torch.testing.assert_close(bijection.inverse(x, None), one_pass_per_variable(bijection, x))
+    torch.set_default_dtype(before)
+    one.flow.float().train()
 
 
 def one_pass_per_variable(bijection: AutoregressiveBijection, z: Tensor) -> Tensor:
     x = torch.zeros_like(z)
-    for i in range(D):
+    for i in range(z.shape[1]):
         x[:, i] = bijection.monotone.inverse(z, bijection.net(x))[:, i]
     return x
 
 
-def calls(name: str, model: Any, n: int) -> dict[str, Callable[[], None]]:
-    x = Noise(1).normal((n, D), "x")
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
-
-    def train() -> None:
-        optimizer.zero_grad()
-        (-log_prob(name, model, x)).mean().backward()
-        optimizer.step()
-
-    def score() -> None:
-        with torch.no_grad():
-            log_prob(name, model, x)
-
-    def draw() -> None:
-        with torch.no_grad():
-            sample(name, model, n)
-
-    return {"train": train, "score": score, "sample": draw}
+def calls(one: Contestant, d: int, n: int) -> dict[str, Call]:
+    x = Noise(1).normal((n, d), "x")
+    return {
+        "train": stepper(one.flow, lambda: -one.log_prob(x).mean()),
+        "score": no_grad(lambda: one.log_prob(x)),
+        "sample": no_grad(lambda: one.sample(n)),
+    }
 
 
-def seconds(functions: dict[str, Callable[[], None]]) -> dict[str, float]:
-    """CPU seconds of one call of each, taking turns; slow ones once."""
-    best = dict.fromkeys(functions, math.inf)
-    for _ in range(ROUNDS):
-        for name, function in functions.items():
-            if SLOW < best[name] < math.inf:
-                continue
-            start = time.process_time()
-            function()
-            best[name] = min(best[name], time.process_time() - start)
-    return best
-
-
-def measure() -> list[dict[str, Any]]:
+def measure() -> list[Row]:
     rows = []
-    for workload, makers in MAKERS.items():
-        models = {}
-        for name, make in makers.items():
-            with seeded(0):
-                models[name] = make()
-            check(name, models[name].double().eval())
-            models[name].float().train()
+    for workload, (_, d, *_) in WORKLOADS.items():
+        flows = contestants(workload)
         for n in BATCHES:
-            tasks = {name: calls(name, model, n) for name, model in models.items()}
+            tasks = {name: calls(one, d, n) for name, one in flows.items()}
             for task in ("train", "score", "sample"):
-                best = seconds({name: functions[task] for name, functions in tasks.items()})
-                line = LINES.get((workload, task), 1.0)
-                rows.append({"workload": workload, "batch": n, "task": task, **best, "line": line})
-                show(rows[-1])
+                best = least({name: functions[task] for name, functions in tasks.items()})
+                rows.append(row(workload, task, n, best, AIMS.get((workload, task, n), 1.0)))
     return rows
-
-
-def show(row: dict[str, Any]) -> None:
-    ratio, milliseconds = row["zuko"] / row["ours"], [f"{row[name] * 1e3:9.2f} ms" for name in ("ours", "zuko")]
-    verdict = "pass" if ratio >= row["line"] else "MISSED"
-    print(
-        f"{row['workload']:12}{row['batch']:6}  {row['task']:8}{''.join(milliseconds)}{ratio:9.2f}x"
-        f"{row['line']:6.0f}x  {verdict}",
-        flush=True,
-    )
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    print(f"{'':12}{'batch':>6}  {'':8}{'ours':>12}{'zuko':>12}{'zuko/ours':>10}{'line':>7}")
-    rows = measure()
-    settings = {"dimensions": D, "batches": BATCHES, "threads": 1, "seed": 0}
-    report = {"settings": settings, "torch": torch.__version__, "zuko": zuko.__version__, "rows": rows}
-    path = Path(__file__).parent / "results" / "flows.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    write("flows", measure(), {"batches": BATCHES, "workloads": WORKLOADS}, PEERS)
 
 
 if __name__ == "__main__":

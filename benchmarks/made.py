@@ -4,18 +4,13 @@
 
 784 bits, hidden layers of 500 and 500 ReLU units, one thread, seed 0; CPU seconds, the least of several rounds, with
 the competitors taking turns. The peer has the weights and masks of ours and goes about it as the public PyTorch
-versions do: masked weights made afresh in every pass, a default Adam, and samples by a pass of the whole network for
-each of the 784 variables, of which one output is used. All of the peer's sampling time goes into such passes, so that
-eight of them are timed and the rest follows. Before anything is timed, both give the same scores, and ours draws the
-events that whole passes draw from the same noise.
+versions do: masked weights made afresh in every pass, and samples by a pass of the whole network for each of the 784
+variables, of which one output is used. All of the peer's sampling time goes into such passes, so that eight of them are
+timed and the rest follows. Before anything is timed, both give the same scores, and ours draws the events that whole
+passes draw from the same noise. Both train by the same fused Adam.
 
 Writes benchmarks/results/made.json.
 """
-
-import json
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -24,12 +19,13 @@ from torch import Tensor, nn
 from ptheta.autoregressive import MADE
 from ptheta.noise import Noise, seeded
 from ptheta.spaces import Binary
+from timing import least, no_grad, row, stepper, write
 
-DIMENSIONS, HIDDEN, BATCH, SAMPLES, ROUNDS, PASSES = 784, (500, 500), 100, 64, 7, 8
-LINES = {"train": 1.0, "score": 1.0, "sample": 20.0}
+DIMENSIONS, HIDDEN, BATCH, SAMPLES, PASSES = 784, (500, 500), 100, 64, 8
+AIMS = {"train": 1.0, "score": 1.0, "sample": 20.0}
 
 
-class Peer(nn.Module):
+class Plain(nn.Module):
     """The same masked perceptron, written the common way."""
 
     def __init__(self, model: MADE) -> None:
@@ -60,69 +56,38 @@ def events(n: int) -> Tensor:
     return (Noise(0).uniform((n, DIMENSIONS), "x") < 0.13).to(torch.uint8)
 
 
-def stepper(model: MADE | Peer, x: Tensor) -> Callable[[], None]:
-    optimizer = torch.optim.Adam(model.parameters(), fused=isinstance(model, MADE))
-
-    def step() -> None:
-        optimizer.zero_grad()
-        (-model.log_prob(x)).mean().backward()
-        optimizer.step()
-
-    return step
-
-
-def least(calls: dict[tuple[str, str], Callable[[], object]]) -> dict[tuple[str, str], float]:
-    """The CPU seconds of each call at their best, all of them taking turns."""
-    best = dict.fromkeys(calls, float("inf"))
-    for _ in range(ROUNDS):
-        for key, call in calls.items():
-            start = time.process_time()
-            call()
-            best[key] = min(best[key], time.process_time() - start)
-    return best
-
-
-def no_grad(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    return torch.no_grad()(function)
-
-
-def seconds() -> dict[str, dict[str, float]]:
-    """CPU seconds by task: a training step and a score of ``BATCH`` events, a draw of ``SAMPLES``."""
-    with seeded(0):
-        ours = MADE(Binary((DIMENSIONS,)), hidden=HIDDEN)
-    peer, x = Peer(ours), events(BATCH)
-    exact = Peer(ours).double(), MADE(Binary((DIMENSIONS,)), hidden=HIDDEN).double()
+def check(ours: MADE, peer: Plain, x: Tensor) -> None:
+    exact = Plain(ours).double(), MADE(Binary((DIMENSIONS,)), hidden=HIDDEN).double()
     exact[0].masks = [mask.double() for mask in peer.masks]
     exact[1].load_state_dict(ours.state_dict())
-    torch.testing.assert_close(exact[0].log_prob(x), exact[1].log_prob(x), rtol=0, atol=1e-9)
+    with torch.no_grad():
+        torch.testing.assert_close(exact[0].log_prob(x), exact[1].log_prob(x), rtol=0, atol=1e-9)
     drawn = [exact[1].sample(SAMPLES, noise=Noise(1), method=method) for method in ("cached", "fixed-point")]
     assert torch.equal(*drawn), "the cached sampler draws other events than whole passes"
-    best = least(
-        {
-            ("score", "ours"): no_grad(lambda: ours.log_prob(x)),
-            ("score", "peer"): no_grad(lambda: peer.log_prob(x)),
-            ("sample", "ours"): lambda: ours.sample(SAMPLES, noise=Noise(1)),
-            ("sample", "peer"): no_grad(lambda: peer.some_passes(SAMPLES)),
-            ("train", "ours"): stepper(ours, x),
-            ("train", "peer"): stepper(peer, x),
-        }
-    )
-    best["sample", "peer"] *= DIMENSIONS / PASSES
-    return {task: {name: best[task, name] for name in ("ours", "peer")} for task in LINES}
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    rows = seconds()
-    print(f"{'':10}{'ours':>12}{'peer':>12}{'peer/ours':>11}{'line':>7}")
-    for task, row in rows.items():
-        ratio = row["peer"] / row["ours"]
-        cells = "".join(f"{row[name] * 1e3:9.2f} ms" for name in ("ours", "peer"))
-        print(f"{task:10}{cells}{ratio:10.2f}x{LINES[task]:6.0f}x  {'pass' if ratio >= LINES[task] else 'MISSED'}")
-    settings = {"dimensions": DIMENSIONS, "hidden": HIDDEN, "batch": BATCH, "samples": SAMPLES, "threads": 1, "seed": 0}
-    report = {"settings": settings, "torch": torch.__version__, "rows": rows, "lines": LINES}
-    path = Path(__file__).parent / "results" / "made.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    with seeded(0):
+        ours = MADE(Binary((DIMENSIONS,)), hidden=HIDDEN)
+    peer, x = Plain(ours), events(BATCH)
+    check(ours, peer, x)
+    calls = {
+        ("score", "ours"): no_grad(lambda: ours.log_prob(x)),
+        ("score", "plain"): no_grad(lambda: peer.log_prob(x)),
+        ("sample", "ours"): lambda: ours.sample(SAMPLES, noise=Noise(1)),
+        ("sample", "plain"): no_grad(lambda: peer.some_passes(SAMPLES)),
+        ("train", "ours"): stepper(ours, lambda: -ours.log_prob(x).mean()),
+        ("train", "plain"): stepper(peer, lambda: -peer.log_prob(x).mean()),
+    }
+    best = least(calls)
+    best["sample", "plain"] *= DIMENSIONS / PASSES
+    sizes = {"train": BATCH, "score": BATCH, "sample": SAMPLES}
+    rows = [
+        row("made-784", task, sizes[task], {name: best[task, name] for name in ("ours", "plain")}, aim)
+        for task, aim in AIMS.items()
+    ]
+    write("made", rows, {"dimensions": DIMENSIONS, "hidden": HIDDEN, "passes timed": PASSES})
 
 
 if __name__ == "__main__":

@@ -2,147 +2,113 @@
 
     OMP_NUM_THREADS=1 python benchmarks/pixelcnn.py
 
-28 x 28 bits, the recipes' sizes for large images, one thread, seed 0; CPU seconds per event, the least of several
-rounds, with the models taking turns. Training steps are of 16 events, in float32 and under bfloat16; scores and draws
-are of 64 events in float32.
+28 x 28 bits, one thread, seed 0; CPU seconds of training steps and scores of 16 events and of draws of 64, the least of
+several rounds, the competitors taking turns:
 
-Drawing is compared with the way of the public implementations: the whole network on the whole image once per pixel.
-That takes minutes, so a few passes are timed and their mean is multiplied by the number of pixels; the file says how
-many. Before anything is timed, the parameters that the cached sampler decided by are compared, all of them, with those
-of one whole pass over what it drew, in float64.
+    pixelcnn-28       8 residual blocks of 64 features, kernels 5 x 5
+    gatedpixelcnn-28  7 layers of 64 features in each stack, the first kernel 7 x 7
+    pixelcnnpp-28     3 sizes of 2 blocks of 40 features
+
+The peers: "plain" is the same network with the same weights, written as public code has it and drawn by a whole pass
+per pixel (see common_pixels.py; PixelCNN++ has no masked kernels, so that it would train and score by the very layers
+of ours and is compared by draws only), and, where it is installed (see flow_peers.py), pythae's PixelCNN of 8 layers of
+64 features, kernels 5 x 5, which is not the same network: it has no bottlenecks. Before anything is timed, plain and
+ours give the same conditionals, the cached sampler decides by them, and pythae's logits see no later pixel. Training
+under bfloat16 is shown beside float32.
 
 Writes benchmarks/results/pixelcnn.json.
 """
 
-import json
-import time
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ptheta.autoregressive import Autoregressive, Choice
-from ptheta.noise import Noise
-from ptheta.recipes.runs import build
-from ptheta.spaces import Binary
+from common_pixels import PASSES, SPACE, check, commonly, events, passes, training
+from ptheta.autoregressive import Autoregressive, GatedPixelCNN, PixelCNN, PixelCNNPP
+from ptheta.noise import Noise, seeded
+from timing import Call, Row, installed, least, no_grad, row, stepper, write
 
-SPACE = Binary((1, 28, 28))
-MODELS = ("pixelcnn", "gated-pixelcnn", "pixelcnn-pp")
-TRAINED, DRAWN, ROUNDS, PASSES = 16, 64, 3, 3
-LINE = 20.0  # how many times faster than whole passes drawing should be
-
-
-def model_of(name: str) -> Autoregressive:
-    model = build(name, SPACE, seed=0).model
-    assert isinstance(model, Autoregressive)
-    return model
+MODELS = {
+    "pixelcnn-28": lambda: PixelCNN(SPACE, hidden=32, blocks=8, kernel=5, middle=5),
+    "gatedpixelcnn-28": lambda: GatedPixelCNN(SPACE, hidden=64, layers=7, kernel=7),
+    "pixelcnnpp-28": lambda: PixelCNNPP(SPACE, width=40, blocks=2),
+}
+BATCH, DRAWN = 16, 64
+AIMS = {"train": 1.0, "score": 1.0, "sample": 20.0}
 
 
-def events(n: int) -> Tensor:
-    return (Noise(0).uniform((n, *SPACE.shape), "x") < 0.13).to(torch.uint8)
+def of_ours(workload: str, ours: Autoregressive) -> dict[tuple[str, str], Call]:
+    common, x = commonly(ours), events(BATCH)
+    check(ours, common)
+    calls = {
+        ("train", "ours"): training(ours, BATCH),
+        ("train", "bfloat16"): training(ours, BATCH, "bfloat16"),
+        ("score", "ours"): no_grad(lambda: ours.log_prob(x)),
+        ("sample", "ours"): lambda: ours.sample(DRAWN, noise=Noise(0)),
+        ("sample", "plain"): passes(common, DRAWN),
+    }
+    if workload != "pixelcnnpp-28":
+        calls["train", "plain"] = training(common, BATCH)
+        calls["score", "plain"] = no_grad(lambda: common.log_prob(x))
+    return calls
 
 
-def choice_for(model: Autoregressive, n: int) -> Choice:
-    like = next(model.parameters())
-    return Choice(model.head, Noise(0).uniform((n, SPACE.dimensions, model.head.uniforms), "u", like=like))
+def of_pythae() -> dict[tuple[str, str], Call]:
+    from pythae.models.normalizing_flows import PixelCNN, PixelCNNConfig
 
+    with seeded(0):
+        model = PixelCNN(PixelCNNConfig(input_dim=SPACE.shape, n_embeddings=2, n_layers=8, kernel_size=5))
+    x, drawn = events(BATCH).float(), torch.zeros(DRAWN, *SPACE.shape)
+    sees_no_later_pixel(model)
 
-def check(model: Autoregressive) -> None:
-    """What the cached sampler decides by is what a whole pass over its draws gives."""
-    choice, seen = choice_for(model.double(), 4), []
+    def score() -> Tensor:
+        model.eval()
+        return -F.cross_entropy(model({"data": x}).out, x.long(), reduction="none").flatten(1).sum(1)
 
-    def decide(i: int, params: Tensor) -> Tensor:
-        seen.append(params)
-        return choice(i, params)
-
-    with torch.no_grad():
-        cells = model.draw(decide, 4)  # pyright: ignore[reportArgumentType]
-        torch.testing.assert_close(torch.stack(seen, 1), model.conditionals(cells), rtol=1e-9, atol=1e-9)
-    model.float()
-
-
-def stepper(model: Autoregressive, precision: str) -> Callable[[], None]:
-    optimizer, x = torch.optim.Adam(model.parameters(), fused=True), events(TRAINED)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            loss = -model.log_prob(x).mean()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def passes(model: Autoregressive) -> Callable[[], None]:
-    """A few steps of the naive sampler: a whole pass, of which one pixel is used."""
-    choice = choice_for(model, DRAWN)
-
-    @torch.no_grad()
-    def call() -> None:
-        cells = choice.blank()
+    def some_passes() -> None:
+        model.eval()
         for i in range(PASSES):
-            cells[:, i] = choice(i, model.conditionals(cells)[:, i])
+            p = model({"data": drawn}).out[..., 0, i].softmax(1)[:, :, 0]
+            drawn[:, 0, 0, i] = torch.multinomial(p, 1)[:, 0]
 
-    return call
-
-
-def score(model: Autoregressive) -> Callable[[], None]:
-    x = events(DRAWN)
-
-    @torch.no_grad()
-    def call() -> None:
-        model.log_prob(x)
-
-    return call
+    train = stepper(model, lambda: model.train()({"data": x}).loss)
+    return {
+        ("train", "pythae"): train,
+        ("score", "pythae"): no_grad(score),
+        ("sample", "pythae"): no_grad(some_passes),
+    }
 
 
-def draw(model: Autoregressive) -> Callable[[], None]:
-    return lambda: [model.sample(DRAWN, noise=Noise(0)), None][1]
+def sees_no_later_pixel(model: Any) -> None:
+    model.eval()
+    x = events(1).float().requires_grad_()
+    at = 300
+    (slope,) = torch.autograd.grad(model({"data": x}).out.flatten(3)[0, :, 0, at].sum(), x)
+    assert bool((slope.flatten()[at:] == 0).all()), "pythae's logits see their own pixel or later ones"
 
 
-def measure() -> dict[str, dict[str, float]]:
-    """CPU seconds per event, by model and task."""
-    calls: dict[tuple[str, str], tuple[Callable[[], None], float]] = {}
-    for name in MODELS:
-        model = model_of(name)
-        check(model)
-        calls[name, "train float32"] = stepper(model_of(name), "float32"), TRAINED
-        calls[name, "train bfloat16"] = stepper(model_of(name), "bfloat16"), TRAINED
-        calls[name, "score"] = score(model), DRAWN
-        calls[name, "draw"] = draw(model), DRAWN
-        calls[name, "draw by whole passes"] = passes(model), DRAWN * PASSES / SPACE.dimensions
-    best = dict.fromkeys(calls, float("inf"))
-    for _ in range(ROUNDS):
-        for key, (call, n) in calls.items():
-            start = time.process_time()
-            call()
-            best[key] = min(best[key], (time.process_time() - start) / n)
-    return {name: {task: seconds for (owner, task), seconds in best.items() if owner == name} for name in MODELS}
+def measure(workload: str) -> list[Row]:
+    with seeded(0):
+        ours = MODELS[workload]()
+    calls = of_ours(workload, ours)
+    if workload == "pixelcnn-28" and installed("pythae"):
+        calls |= of_pythae()
+    best = least(calls, rounds=3)
+    rows = []
+    for task, aim in AIMS.items():
+        scale = SPACE.dimensions / PASSES if task == "sample" else 1.0
+        costs = {name: s if name == "ours" else s * scale for (owner, name), s in best.items() if owner == task}
+        beside = {name: costs.pop(name) for name in ("bfloat16",) if name in costs}
+        rows.append(row(workload, task, DRAWN if task == "sample" else BATCH, costs, aim, beside=beside))
+    return rows
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    rows = measure()
-    tasks = list(rows[MODELS[0]])
-    print("events per CPU second\n" + f"{'':16}" + "".join(f"{task:>22}" for task in tasks) + f"{'gain':>9}")
-    for name, row in rows.items():
-        row["gain"] = row["draw by whole passes"] / row["draw"]
-        cells = "".join(f"{1 / row[task]:22.3g}" for task in tasks)
-        print(f"{name:16}{cells}{row['gain']:8.0f}x  {'pass' if row['gain'] >= LINE else 'MISSED'}")
-    settings = {
-        "shape": SPACE.shape,
-        "parameters": {name: sum(p.numel() for p in model_of(name).parameters()) for name in MODELS},
-        "batch": {"train": TRAINED, "score": DRAWN, "draw": DRAWN},
-        "passes timed": PASSES,
-        "threads": 1,
-        "seed": 0,
-    }
-    report = {"settings": settings, "torch": torch.__version__, "seconds per event": rows, "lines": {"gain": LINE}}
-    path = Path(__file__).parent / "results" / "pixelcnn.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    rows = [made for workload in MODELS for made in measure(workload)]
+    write("pixelcnn", rows, {"shape": SPACE.shape, "passes timed": PASSES}, installed("pythae"))
 
 
 if __name__ == "__main__":

@@ -236,3 +236,15 @@ def test_compare_reports_failures_and_goes_on(bits: Path, here: Path, capsys: py
         "http://creativecommons.org", ""
     )
     assert (here / "c" / "results.csv").read_text().count("\n") == 4
+
+
+def test_samples_of_a_text_are_text(here: Path, capsys: pytest.CaptureFixture[str]):
+    (here / "ab.txt").write_text("ab" * 400)
+    run(capsys, "fit", "markov", "--data", "ab.txt", "--data-options", "sequence_length=8", "--out", "r")
+    code, out, _ = run(capsys, "sample", "r", "-n", "3")
+    assert code == 0 and "samples.txt" in out
+    assert all(set(line) == {"a", "b"} for line in (here / "r" / "samples.txt").read_text().splitlines())
+    (here / "ab.txt").unlink()
+    code, _, err = run(capsys, "sample", "r", "-n", "3", "--out", "x.txt")
+    assert code == 0 and "symbols are written as numbers" in err
+    assert set((here / "x.txt").read_text()) <= set("01 \n")

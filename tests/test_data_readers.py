@@ -212,3 +212,14 @@ def test_texts_are_cut_in_order(tmp_path):
     said = ["".join(data.class_names[t] for t in s.x.flatten().tolist()) for s in (data.train, data.valid, data.test)]
     assert text.startswith(said[0]) and said[1] in text[805:] and said[2] in text[900:]
     assert "left-over characters" in data.notes[0]
+
+
+def test_chunks_inside_the_training_text_can_validate(real_data):
+    after, inside = (
+        load("shakespeare", sequence_length=128),
+        load("shakespeare", sequence_length=128, valid_inside=True),
+    )
+    assert torch.equal(after.test.x, inside.test.x)
+    assert len(inside.train) + len(inside.valid) == len(after.train) + len(after.valid)
+    assert len(inside.valid) == len(after.train.x[10::20]) + len(after.valid.x[(10 - len(after.train)) % 20 :: 20])
+    assert torch.equal(inside.valid.x[0], after.train.x[10]) and torch.equal(inside.train.x[10], after.train.x[11])

@@ -17,7 +17,8 @@ from ptheta.distributions.heads import (
     Head,
     LogisticMixtureHead,
 )
-from ptheta.nn.masked import MaskedMLP
+from ptheta.nn import masked
+from ptheta.nn.masked import MaskedLinear, MaskedMLP
 from ptheta.noise import Noise
 from ptheta.recipes import autoregressive as recipes
 from ptheta.spaces import Binary, Classes, Levels, Real, Symbols
@@ -204,3 +205,24 @@ def test_the_loss_of_several_masks_is_in_the_unit_of_the_event():
     x = torch.tensor([[0.3, -1.0], [1.2, 0.4]]).double()
     raw = wide.loss(x * torch.tensor([2, 3]), None, Noise(0))
     torch.testing.assert_close(raw, plain.loss(x, None, Noise(0)) + math.log(6))
+
+
+@pytest.mark.parametrize(("d", "widths", "context"), [(500, (450,), 0), (130, (1700,), 3), (9, (470, 470), 2)])
+def test_the_parts_of_a_product_are_the_whole(monkeypatch, d, widths, context):
+    monkeypatch.setattr(masked, "BUSY", 0)
+    net = MaskedMLP(d, 1, 1, widths, context=context).double()
+    for parameter in net.parameters():
+        nn.init.normal_(parameter)  # also where the masks are
+    x, c = torch.randn(3, d).double().requires_grad_(), torch.randn(3, context).double() if context else None
+    assert any(len(layer.reach) > 1 for layer in net.layers())
+
+    def grads():
+        out = net(x, c)
+        return [out, *torch.autograd.grad(out.square().sum(), [x, *net.parameters()])]
+
+    by_parts = grads()
+    for layer in net.modules():
+        if isinstance(layer, MaskedLinear):
+            layer.reach = [(0, 0)]  # one part: the whole
+    for part, whole in zip(by_parts, grads(), strict=True):
+        torch.testing.assert_close(part, whole, rtol=1e-10, atol=1e-10)

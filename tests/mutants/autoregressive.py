@@ -5,8 +5,8 @@ from .fault import Fault, Faults
 FAULTS: Faults = {
     "autoregressive/autoregressive.py": (
         Fault(
-            "cells = self.space.cells(x)[:, self.order]",
-            "cells = self.space.cells(x)[:, self.order.argsort()]",
+            "return cells.index_select(1, self.order)",
+            "return cells.index_select(1, self.order.argsort())",
             "the order undone where it should be applied",
         ),
         Fault(

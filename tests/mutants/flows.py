@@ -11,13 +11,13 @@ FAULTS: Faults = {
             "inverted in the order of the way there",
         ),
         Fault(
-            "torch.exp(-log_scale), -log_scale",
-            "torch.exp(-log_scale), log_scale",
+            "torch.exp(log_slope), log_slope",
+            "torch.exp(log_slope), -log_slope",
             "the log-determinant with the wrong sign",
         ),
         Fault(
-            "(x - shift) * torch.exp(-log_scale)",
-            "x * torch.exp(-log_scale) - shift",
+            "(x - shift) * torch.exp(log_slope)",
+            "x * torch.exp(log_slope) - shift",
             "shifted after scaling, unlike the inverse",
         ),
         Fault(
@@ -27,18 +27,18 @@ FAULTS: Faults = {
         ),
         Fault("self.entries.tril(-1) + one", "self.entries.tril(0) + one", "L's diagonal is not one"),
         Fault(
-            "normal + log_det - self.space.log_volume",
-            "normal + log_det",
+            "self.space.dimensions + self.space.log_volume",
+            "self.space.dimensions",
             "densities per standardised unit, not per unit of x",
         ),
         Fault(
-            "normal + log_det - self.space.log_volume",
-            "normal - log_det - self.space.log_volume",
+            "torch.sub(log_det, z.square()",
+            "torch.sub(-log_det, z.square()",
             "the change of variables the wrong way",
         ),
         Fault(
-            "normal + log_det - self.space.log_volume",
-            "normal - self.space.log_volume",
+            "torch.sub(log_det, z.square()",
+            "torch.sub(0 * log_det, z.square()",
             "the log-determinant is forgotten",
         ),
         Fault("temperature * noise.rows(start)", "temperature * noise", "every chunk repeats the noise of the first"),
@@ -78,11 +78,11 @@ FAULTS: Faults = {
             "self._back(y, x - inside), -slope.log()",
             "the log slope with the wrong sign",
         ),
-        Fault("t = 2 * sy / (b + (b * b", "t = 2 * sy / (b - (b * b", "the other root of the quadratic"),
+        Fault("sy / (b + root)", "sy / (b - root)", "the other root of the quadratic"),
         Fault("1 - k * _LEAST_BIN)", "1 - _LEAST_BIN)", "bins may be a K-th of the least"),
         Fault(
-            "p.y0 + p.h * (s * t * t + p.d0 * v) / denominator",
-            "p.y0 + p.h * (s * t * t + p.d1 * v) / denominator",
+            "torch.addcmul(st * t, p.d0, v)",
+            "torch.addcmul(st * t, p.d1, v)",
             "the spline with the slope of the wrong end",
         ),
         Fault(
@@ -91,8 +91,8 @@ FAULTS: Faults = {
             "the slopes of the two ends swapped",
         ),
         Fault(
-            "denominator = s + (p.d0 + p.d1 - 2 * s) * v",
-            "denominator = s + (p.d0 + p.d1 - s) * v",
+            "torch.addcmul(s, torch.sub(p.d0 + p.d1, s, alpha=2), v)",
+            "torch.addcmul(s, torch.sub(p.d0 + p.d1, s), v)",
             "the denominator without its factor 2",
         ),
     ),

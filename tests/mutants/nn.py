@@ -76,6 +76,9 @@ FAULTS: Faults = {
             "F.linear(x, self.weight, self.bias)",
             "the mask holds at the start only",
         ),
+        Fault("(w[:, stairs] * kept[:, stairs]).T", "w[:, stairs].T", "the parts of a product are not masked"),
+        Fault("grad_w[:, stairs].mul_(kept[:, stairs])", "pass", "the gradient of what is masked out is kept"),
+        Fault("grad_x[:, :all_see].addmm_(g.T", "grad_x[:, :all_see].addmm_(0 * g.T", "inputs all see get no gradient"),
         Fault(
             "(torch.arange(d) + 1).repeat_interleave(features)",
             "torch.arange(d).repeat_interleave(features)",

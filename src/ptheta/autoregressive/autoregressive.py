@@ -132,6 +132,14 @@ class Autoregressive(LossModel):
         return look(self.space, cells, dtype)
 
     @final
+    def cells(self, x: Tensor) -> Tensor:
+        """The variables of events (B, *space.shape) in the model's order, with shape (B, D)."""
+        cells = self.space.cells(x)
+        if torch.equal(self.order, torch.arange(cells.shape[1], device=x.device)):
+            return cells  # to compare costs a twentieth of putting bytes into the order they are in
+        return cells.index_select(1, self.order)  # row by row; by indexing, events lie column by column, which is slow
+
+    @final
     def condition(self, context: Tensor | None) -> Tensor | None:
         """What the network sees of contexts, with shape (B, features of a context), or None without a context space."""
         return condition(self.context_space, context, next(self.parameters()).dtype)
@@ -148,7 +156,7 @@ class Autoregressive(LossModel):
             Log-probabilities, on reals log-densities in the unit of x.
         """
         self.check(x, context)
-        cells = self.space.cells(x)[:, self.order]
+        cells = self.cells(x)
         return self.head.log_prob(self.conditionals(cells, context), cells).sum(1) - self.space.log_volume
 
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
@@ -223,7 +231,7 @@ class Autoregressive(LossModel):
                 "open ones are drawn without seeing them. An order that visits the known part first is exact.",
                 stacklevel=2,
             )
-        return self._in_chunks(len(x), context, noise, temperature, method, self.space.cells(x)[:, self.order], known)
+        return self._in_chunks(len(x), context, noise, temperature, method, self.cells(x), known)
 
     def _in_chunks(
         self,

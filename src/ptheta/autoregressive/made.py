@@ -115,7 +115,7 @@ class MADE(Autoregressive):
         if masks == 1:
             return super().loss(x, context, noise)
         self.check(x, context)
-        cells = self.space.cells(x)[:, self.order]
+        cells = self.cells(x)
         params = self.network(self._inputs(cells), self.condition(context), int(self.step) % masks).mT
         return self.space.log_volume - self.part.log_prob(params, cells).sum(1)
 

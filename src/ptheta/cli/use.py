@@ -62,7 +62,7 @@ def _sample(
     Args:
         run: The run folder.
         n: How many events.
-        out: The file; by default samples.png in the run, or samples.npy where events are no pictures.
+        out: The file; by default samples.png in the run, samples.txt of texts, else samples.npy.
         seed: Names the draw. Event i is the same at any n.
         context: The class to draw; by default classes as often as in training.
         temperature: Of models that have one, autoregressive ones and flows: below 1, likelier values come more often.
@@ -78,9 +78,22 @@ def _sample(
     _require_count(n, "-n", 1, model.space)
     manner = {**tempered(model, temperature), **_manner(opened, method)}
     x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"), **manner)
-    out = out or run / ("samples.png" if model.space.is_image else "samples.npy")
-    save_samples(x, model.space, out)
+    names = _symbol_names(opened)
+    out = out or run / ("samples.png" if model.space.is_image else "samples.txt" if names else "samples.npy")
+    save_samples(x, model.space, out, names=names)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
+
+
+def _symbol_names(run: "Run") -> tuple[str, ...]:
+    """The characters of a text, which the run's data know; without the data, symbols keep their numbers."""
+    if run.model.space.kind != "symbols" or run.model.space.is_image:
+        return ()
+    try:
+        data = run.data()
+    except (ValueError, OSError) as error:
+        say(f"symbols are written as numbers: {error}", error=True)
+        return ()
+    return data.class_names if data.context_space is None else ()
 
 
 def _manner(run: "Run", method: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ _SHAKESPEARE = File(
     "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
 )
+_EVERY = 20  # chunks, of which one validates where chunks inside the training text do
 
 
 def read_text(path: Path, *, sequence_length: int = 64, valid: float = 0.1, test: float = 0.1) -> Dataset:
@@ -74,15 +75,23 @@ def _decode(path: Path) -> str:
         ) from None
 
 
-def shakespeare(*, sequence_length: int = 64) -> Dataset:
+def shakespeare(*, sequence_length: int = 64, valid_inside: bool = False) -> Dataset:
     """A million characters of Shakespeare.
 
     Args:
         sequence_length: How many characters one event has.
+        valid_inside: Whether every twentieth chunk before the last tenth validates and all others train, so that a
+            model sees all plays before the test part, as those do that papers report; else the tenth before it.
 
     Returns:
-        The first 80 % to train, the next tenth to validate, and the last tenth, on which char-rnn reports, to test.
+        The last tenth, on which char-rnn and nanoGPT report, to test; what comes before to train and validate.
     """
     data = read_text(locate("shakespeare", _SHAKESPEARE), sequence_length=sequence_length)
-    text = f"Plays in chunks of {sequence_length} characters; the last tenth tests, the tenth before validates."
+    which = "the last tenth tests, the tenth before validates"
+    if valid_inside:
+        x = torch.cat([data.train.x, data.valid.x])
+        validates = torch.arange(len(x)) % _EVERY == _EVERY // 2
+        data = replace(data, train=Events(x[~validates]), valid=Events(x[validates]))
+        which = f"the last tenth tests, every {_EVERY}th chunk before it validates"
+    text = f"Plays in chunks of {sequence_length} characters; {which}."
     return replace(data, name="shakespeare", description=text)

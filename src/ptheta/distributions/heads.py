@@ -77,7 +77,7 @@ class BernoulliHead(Head):
 
     def log_prob(self, params: Tensor, cell: Tensor) -> Tensor:
         logits = params.squeeze(-1)
-        return -F.binary_cross_entropy_with_logits(logits, cell.to(logits.dtype), reduction="none")
+        return F.binary_cross_entropy_with_logits(logits, cell.to(logits.dtype), reduction="none").neg_()
 
     def sample(self, params: Tensor, uniforms: Tensor) -> Tensor:
         return (uniforms.squeeze(-1) < params.squeeze(-1).sigmoid()).to(torch.uint8)

@@ -91,7 +91,7 @@ class AutoregressiveBijection(Bijection):
             return self._fixed_point(u, context, step)
         steps, found = self.net.unroll(len(u), context), []
         for row in u.T.contiguous()[:, None]:  # (1, B)
-            found.append(step(row, steps.ask().unsqueeze(0)))
+            found.append(step(row, steps.ask()[None]))
             steps.tell(found[-1])
         return torch.cat(found).T
 

@@ -51,7 +51,7 @@ _LEAST_BIN, _LEAST_SLOPE = 1e-3, 1e-3  # of a bin as a share of the interval; of
 
 
 class Piece(NamedTuple):
-    """The bin a number falls into, on the unit square: left and bottom, width and height, slopes at both ends."""
+    """The bin a number falls into: left and bottom, counted from the corner; width and height; slopes at both ends."""
 
     x0: Tensor
     y0: Tensor
@@ -80,43 +80,45 @@ class RationalQuadratic(Monotone):
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         inside = x.clamp(-self.bound, self.bound)
-        u = (inside / (2 * self.bound) + 0.5)[:, None]
+        u = (inside + self.bound)[:, None]
         p = self._piece(u, params, by_height=False)
         s, t = p.h / p.w, (u - p.x0) / p.w
-        v = t * (1 - t)
-        denominator = s + (p.d0 + p.d1 - 2 * s) * v
-        y = p.y0 + p.h * (s * t * t + p.d0 * v) / denominator  # eq. 4
+        v, st = t * (1 - t), s * t
+        denominator = torch.addcmul(s, torch.sub(p.d0 + p.d1, s, alpha=2), v)
+        y = torch.addcmul(p.y0, p.h, torch.addcmul(st * t, p.d0, v) / denominator)  # eq. 4
         slope = s * s * (p.d1 * t * t + 2 * s * v + p.d0 * (1 - t) ** 2) / (denominator * denominator)  # eq. 5
         return self._back(y, x - inside), slope.log().squeeze(1)
 
     def inverse(self, z: Tensor, params: Tensor) -> Tensor:
         inside = z.clamp(-self.bound, self.bound)
-        u = (inside / (2 * self.bound) + 0.5)[:, None]
+        u = (inside + self.bound)[:, None]
         p = self._piece(u, params, by_height=True)
         s, y = p.h / p.w, u - p.y0
-        bend, rise, sy = y * (p.d0 + p.d1 - 2 * s), p.h * p.d0, s * y
-        a, b = p.h * s - rise + bend, rise - bend  # eq. 6 and 7; c = -s y, eq. 8
-        t = 2 * sy / (b + (b * b + 4 * a * sy).clamp(min=0).sqrt())
-        return self._back(p.x0 + t * p.w, z - inside)
+        sy, bend = s * y, y * torch.sub(p.d0 + p.d1, s, alpha=2)
+        b = torch.addcmul(-bend, p.h, p.d0)  # eq. 6 to 8, with c = -s y; few calls, since a flow may come D times
+        a = torch.addcmul(-b, p.h, s)
+        root = torch.addcmul(b * b, a, sy, value=4).clamp(min=0).sqrt()
+        return self._back(torch.addcmul(p.x0, sy / (b + root), p.w, value=2), z - inside)
 
     def _back(self, y: Tensor, beyond: Tensor) -> Tensor:
-        """From the unit interval to [-bound, bound]; what was beyond goes on from there with slope 1."""
-        return torch.add(beyond, y.squeeze(1) - 0.5, alpha=2 * self.bound)
+        """From [0, 2 bound] to [-bound, bound]; what was beyond goes on from there with slope 1."""
+        return beyond + (y.squeeze(1) - self.bound)
 
     def _piece(self, u: Tensor, params: Tensor, *, by_height: bool) -> Piece:
-        """What lies around numbers u (B, 1, *) in [0, 1], found by width or by height, with the shape of u."""
-        k, rest, params = self.bins, u.shape[2:], params.to(u.dtype)  # autocast's types are too coarse for bins
-        shares = params[:, : 2 * k].unflatten(1, (2, k)).softmax(2)  # (B, 2, K, *), widths and heights
-        shares = torch.lerp(u.new_tensor(1 / k), shares, 1 - k * _LEAST_BIN)
+        """What lies around numbers u (B, 1, *) in [0, 2 bound], found by width or by height, with the shape of u."""
+        k, whole, params = self.bins, 2 * self.bound, params.to(u.dtype)  # autocast's types are too coarse for bins
+        shares = params[:, : 2 * k].reshape(len(u), 2, k, *u.shape[2:]).softmax(2)  # (B, 2, K, *), widths and heights
+        shares = shares * (whole * (1 - k * _LEAST_BIN)) + whole * _LEAST_BIN
         ends = shares.cumsum(2)
         index = (u >= ends[:, int(by_height), :-1]).sum(1, keepdim=True)  # (B, 1, *)
-        both = index[:, None].expand(-1, 2, 1, *rest)
+        both = index[:, None].expand(-1, 2, 1, *u.shape[2:])
         sizes = shares.gather(2, both)
         starts = ends.gather(2, both) - sizes
         # A raw slope of zero is a slope of one: those of the first and last knot.
-        raw = F.pad(params[:, 2 * k :], (0, 0) * len(rest) + (1, 1)).gather(1, torch.cat([index, index + 1], 1))
+        zero = torch.zeros_like(u)
+        raw = torch.cat([zero, params[:, 2 * k :], zero], 1).gather(1, torch.cat([index, index + 1], 1))
         slopes = F.softplus(raw, beta=math.log(2)).clamp(min=_LEAST_SLOPE)  # (B, 2, *)
-        return Piece(*starts.unbind(1), *sizes.unbind(1), *slopes.split(1, 1))
+        return Piece(*starts.unbind(1), *sizes.unbind(1), *slopes.chunk(2, 1))
 
 
 @final

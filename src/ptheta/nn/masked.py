@@ -8,6 +8,10 @@ Hidden units are sorted by degree. What variable i needs is then a prefix of eve
 its hidden units never change again: ``unroll`` computes each unit once, so that running through the variables one
 after the other (sampling, inverting a flow) costs as much as one pass, not D of them, and needs no mask at all.
 
+Sorted, a large layer's mask is a staircase, and a pass leaves most of its zeros out too: the outputs are computed in a
+few parts, each from the inputs that its last output may see, and only where the stairs are is there anything to mask.
+The backward pass is written by hand in the same parts.
+
 One set of weights can serve several masks of the same order: each deals the same degrees to other hidden units. Sorted
 by degree they all look alike, so that they unroll side by side.
 
@@ -18,17 +22,22 @@ References:
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
+from ptheta.nn.unrolled import Unrolled
 from ptheta.noise import Noise
 
-__all__ = ["MaskedLinear", "MaskedMLP", "Unrolled"]
+__all__ = ["MaskedLinear", "MaskedMLP"]
 
 Activation = Callable[[Tensor], Tensor]
+
+PARTS = 5
+LARGE, BUSY = 200_000, 20_000_000  # with fewer weights or products, and on a GPU, the calls cost more than they save
 
 
 @final
@@ -56,11 +65,20 @@ class MaskedLinear(nn.Module):
         self.weight = nn.Parameter((2 * torch.rand(self.mask.shape) - 1) * bound[:, None] * kept)
         self.bias = nn.Parameter((2 * torch.rand(len(bound)) - 1) * bound)
         self.context = nn.Linear(context, len(bound), bias=False) if context else None
+        is_sorted = all(bool((degrees[0].diff() >= 0).all()) for degrees in (before, after))
+        is_staircase = is_sorted and self.weight.numel() >= LARGE
+        self.size = -(-len(bound) // PARTS) if is_staircase else len(bound)
+        # How many inputs the first and the last output of each part may see: all of it see the former.
+        self.reach = [(part[0].item(), part[-1].item()) for part in seen[0].split(self.size)]
 
     def forward(self, x: Tensor, context: Tensor | None = None, mask: int = 0) -> Tensor:
         """Maps inputs with shape (B, inputs) and context features with shape (B, context) to (B, outputs)."""
-        kept = self.mask_number(mask).to(self.mask.dtype) if mask else self.mask
-        out = F.linear(x, self.weight * kept, self.bias)
+        is_busy = len(x) * self.weight.numel() >= BUSY and x.device.type == "cpu"
+        if is_busy and len(self.reach) > 1 and not mask and not torch.is_autocast_enabled("cpu"):
+            out = Staircase.apply(x, self.weight, self.bias, self.mask, self.reach, self.size)
+        else:
+            kept = self.mask_number(mask).to(self.mask.dtype) if mask else self.mask
+            out = F.linear(x, self.weight * kept, self.bias)
         return out if self.context is None else out + self.context(context)
 
     def mask_number(self, mask: int) -> Tensor:
@@ -71,6 +89,46 @@ class MaskedLinear(nn.Module):
         """What each unit adds to its weighted inputs, with shape (outputs, n)."""
         bias = self.bias[:, None].expand(-1, n)
         return bias if self.context is None else self.context(context).T + bias
+
+
+@final
+class Staircase(torch.autograd.Function):
+    """A masked product that leaves out, part by part, the inputs that no output of the part sees.
+
+    Takes inputs (B, I), weights (O, I), a bias (O,) and a mask (O, I), sorted both ways; for each part of ``size``
+    outputs, how many inputs its first and its last one may see; and that size. Returns (B, O).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, reach: list[tuple[int, int]], size: int
+    ) -> Tensor:
+        whole = x.new_empty(len(x), len(bias))
+        parts = (weight.split(size), bias.split(size), mask.split(size), whole.split(size, 1), reach)
+        for w, b, kept, out, (all_see, some_see) in zip(*parts, strict=True):
+            stairs = slice(all_see, some_see)
+            torch.addmm(b, x[:, :all_see], w[:, :all_see].T, out=out)
+            out.addmm_(x[:, stairs], (w[:, stairs] * kept[:, stairs]).T)
+        ctx.save_for_backward(x, weight, mask)
+        ctx.reach, ctx.size = reach, size
+        return whole
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, weight, mask = ctx.saved_tensors
+        grad_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
+        grad_weight = torch.empty_like(weight)
+        parts = (t.split(ctx.size) for t in (weight, mask, grad_weight, grad.T))
+        for w, kept, grad_w, g, (all_see, some_see) in zip(*parts, ctx.reach, strict=True):
+            stairs = slice(all_see, some_see)
+            torch.mm(g, x[:, :some_see], out=grad_w[:, :some_see])
+            grad_w[:, stairs].mul_(kept[:, stairs])
+            grad_w[:, some_see:].zero_()
+            if grad_x is not None:
+                grad_x[:, :all_see].addmm_(g.T, w[:, :all_see])
+                grad_x[:, stairs].addmm_(g.T, w[:, stairs] * kept[:, stairs])
+        return grad_x, grad_weight, grad.sum(0), None, None, None
 
 
 @final
@@ -112,7 +170,7 @@ class MaskedMLP(nn.Module):
         masks: int = 1,
     ) -> None:
         super().__init__()
-        self.d, self.outputs, self.activation, self.masks = d, outputs, activation, masks
+        self.d, self.features, self.outputs, self.activation, self.masks = d, features, outputs, activation, masks
         seen = (torch.arange(d) + 1).repeat_interleave(features).expand(masks, -1)
         # The numbers of one kind lie side by side for all variables: what follows works along whole rows of variables.
         asked = torch.arange(d).repeat(outputs).expand(masks, -1)
@@ -144,7 +202,7 @@ class MaskedMLP(nn.Module):
         """The hidden layers."""
         return list(self.hidden)  # pyright: ignore[reportReturnType]
 
-    def unroll(self, n: int, context: Tensor | None = None, mask: int = 0) -> "Unrolled":
+    def unroll(self, n: int, context: Tensor | None = None, mask: int = 0) -> Unrolled:
         """The same network, one variable after the other, for n examples at once."""
         return Unrolled(self, n, context, mask)
 
@@ -154,94 +212,3 @@ def _dealt(d: int, width: int, masks: int, key: str) -> Tensor:
     places = Noise(0).uniform((masks, width), key).argsort(1)
     places[0] = torch.arange(width)
     return places * d // width
-
-
-@final
-class Unrolled:
-    """A masked perceptron run through the variables in order, every hidden unit computed once.
-
-    Ask for the next variable's numbers, decide what the variable is, tell; D times. Examples come last here: what is
-    known is then a block of rows, without a copy.
-
-    Args:
-        net: The network.
-        n: The number of examples.
-        context: Context features with n rows, or None.
-        mask: Which mask to use.
-
-    Example:
-        >>> net = MaskedMLP(3, 1, 2, (6,))
-        >>> steps = net.unroll(4)
-        >>> numbers = []
-        >>> for i in range(3):
-        ...     numbers.append(steps.ask())
-        ...     steps.tell(torch.full((1, 4), float(i)))
-        >>> torch.allclose(torch.stack(numbers).permute(2, 1, 0), net(torch.arange(3.0).expand(4, 3)), atol=1e-5)
-        True
-    """
-
-    def __init__(self, net: MaskedMLP, n: int, context: Tensor | None = None, mask: int = 0) -> None:
-        self.net, self.i = net, 0
-        layers = [*net.layers(), net.last]
-        sizes = [[layers[0].weight.shape[1] // net.d] * net.d, *net.blocks]
-        self.known = [_Rows(blocks, n, layer.weight) for blocks, layer in zip(sizes, layers, strict=True)]
-        weights: list[Tensor] = [layer.weight for layer in net.layers()]
-        shifts = [layer.shift(n, context) for layer in net.layers()]
-        last_weight = net.last.weight
-        if mask:  # sort the hidden units; those of the first mask are
-            orders = [layer.after[mask].argsort() for layer in net.layers()]
-            weights = [weight[order] for weight, order in zip(weights, orders, strict=True)]
-            shifts = [shift[order] for shift, order in zip(shifts, orders, strict=True)]
-            weights[1:] = [w[:, order] for w, order in zip(weights[1:], orders[:-1], strict=True)]
-            last_weight = last_weight[:, orders[-1]]
-        # Everything is cut once into what each variable adds: a view costs as much as a small product.
-        self.weights = [weight.split(blocks) for weight, blocks in zip(weights, sizes[1:], strict=True)]
-        self.shifts = [shift.split(blocks) for shift, blocks in zip(shifts, sizes[1:], strict=True)]
-        self.last_weight = last_weight.view(net.outputs, net.d, -1).unbind(1)
-        last_shift = net.last.shift(n, context).view(net.outputs, net.d, n)
-        if net.direct is not None:
-            self.direct_weight = net.direct.weight.view(net.outputs, net.d, -1).unbind(1)
-            last_shift = last_shift + net.direct.bias.view(net.outputs, net.d, 1)
-        self.last_shift = last_shift.unbind(1)
-
-    def ask(self) -> Tensor:
-        """The numbers of the next variable, given those told so far, with shape (outputs, n)."""
-        i, seen = self.i, self.known[0]
-        for weight, shift, units in zip(self.weights, self.shifts, self.known[1:], strict=True):
-            if units.sizes[i]:  # those of the next degree
-                block = torch.addmm(shift[i], weight[i].narrow(1, 0, seen.count), seen.rows, out=units.room(i))
-                units.append(i, self.net.activation(block))
-            seen = units
-        out = torch.addmm(self.last_shift[i], self.last_weight[i].narrow(1, 0, seen.count), seen.rows)
-        if self.net.direct is not None:
-            seen = self.known[0]
-            out = torch.addmm(out, self.direct_weight[i].narrow(1, 0, seen.count), seen.rows)
-        return out
-
-    def tell(self, features: Tensor) -> None:
-        """Says what the variable just asked about is: its input numbers, with shape (features, n)."""
-        self.known[0].append(self.i, features)
-        self.i += 1
-
-
-class _Rows:
-    """Rows that come in blocks: written into one buffer where no gradient is kept, joined afresh where it is."""
-
-    def __init__(self, sizes: list[int], n: int, like: Tensor) -> None:
-        self.sizes, self.count, self.keeps_graph = sizes, 0, torch.is_grad_enabled()
-        self.buffer = like.new_empty(0 if self.keeps_graph else sum(sizes), n)
-        self.blocks = () if self.keeps_graph else self.buffer.split(sizes)
-        self.rows = self.buffer[:0]
-
-    def room(self, i: int) -> Tensor | None:
-        """Where block i will be, if anywhere."""
-        return None if self.keeps_graph else self.blocks[i]
-
-    def append(self, i: int, block: Tensor) -> None:
-        self.count += self.sizes[i]
-        if self.keeps_graph:
-            self.rows = torch.cat([self.rows, block])
-        else:
-            if block is not self.blocks[i]:
-                self.blocks[i].copy_(block)
-            self.rows = self.buffer.narrow(0, 0, self.count)

@@ -54,8 +54,9 @@ ROWS = (
         94.5,
         {"epochs": 12, "learning_rate": 3e-3, "precision": "float32"},
         100,
-        _MADE + ", one layer of 500 units and one mask (the start of its figure on masks), in a random order; ours has "
-        "direct connections, which the figure's model has not, and goes row by row.",
+        _MADE + ", one layer of 500 units, one mask and one random order: the start of its figure on masks.",
+        pixel_order="random",
+        direct=False,
     ),
     _bits(
         "eonade-nips",
