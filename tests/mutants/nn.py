@@ -87,12 +87,16 @@ FAULTS: Faults = {
         Fault("out if self.direct is None else out + self.direct(x)", "out", "inputs do not reach outputs directly"),
         Fault("places * d // width", "places * (d - 1) // width", "no unit sees all but the last variable"),
         Fault("else self.context(context).T + bias", "else bias", "samples ignore the context"),
-        Fault("last_shift + net.direct.bias.view(net.outputs, net.d, 1)", "last_shift", "samples forget a bias"),
+    ),
+    "nn/unrolled.py": (
         Fault(
             "for w, order in zip(weights[1:], orders[:-1]",
             "for w, order in zip(weights[1:], orders[1:]",
             "other masks' units are sorted by the wrong layer",
         ),
+        Fault("net.direct.shift(n, None)", "0 * net.direct.shift(n, None)", "samples forget a bias"),
+        Fault("else out + self.direct.of(k)", "else out", "samples have no direct connections"),
+        Fault("block.copy_(rows)", "pass", "what was told is not kept"),
     ),
     "nn/mlp.py": (
         Fault("nn.Sequential(*layers[:-1])", "nn.Sequential(*layers)", "the output passes an activation"),
