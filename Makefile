@@ -46,7 +46,7 @@ lint: $(VENV)/lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(VENV)/pydoclint/bin/pydoclint --quiet --config pyproject.toml src
 
-# Other libraries than zuko take part where they are installed: see benchmarks/flow_peers.py. About 15 minutes of one core.
+# Other libraries than zuko take part where they are installed: see benchmarks/flow_peers.py. Some ten minutes of one core.
 bench: export OMP_NUM_THREADS = 1
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/nade.py

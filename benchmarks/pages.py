@@ -17,12 +17,18 @@ from docstrings import markdown, references, sections
 from inspection import offers, source, type_of, usage
 from ptheta.recipes.reproductions import ROWS
 from ptheta.taxonomy import Leaf, leaves
-from table import ROOT, Measured, measured, rows, tables
+from table import ROOT, Measured, measured, rows, speed
 
 PAGES, PICTURES = ROOT / "docs" / "models", ROOT / "docs" / "pictures"
 LEAVES = {leaf.name: leaf for _, leaf in leaves()}
 MORE = {"dcgan": "ptheta.nn.dcgan", "f-gan": "ptheta.distributions.fdivergences"}  # lectures beside that of the class
-ALIASES = {"nsf": "spline-flow"}  # other names of models, in benchmarks
+ALIASES = {  # other names of models, in benchmarks
+    "nsf": "spline-flow",
+    "gatedpixelcnn": "gated-pixelcnn",
+    "pixelcnnpp": "pixelcnn-pp",
+    "pixelrnn-row": "row-lstm",
+    "pixelrnn-diag": "diagonal-bilstm",
+}
 
 
 def pages() -> dict[str, str]:
@@ -99,14 +105,11 @@ def explained(lines: list[Measured]) -> str:
 
 
 def speeds(name: str) -> Iterator[str]:
-    """The tables of speed, cut to a model's lines; whole where a table is the model's own."""
-    for title, text in tables().items():
-        if title in ("models", "measured"):
-            continue
-        heading, rule, *lines = text.splitlines()
-        mine = lines if owner(cell(heading)) == name else [line for line in lines if owner(cell(line)) == name]
-        if mine:
-            yield "\n".join([heading, rule, *mine])
+    """The table of speed, cut to a model's lines."""
+    heading, rule, *lines = speed().splitlines()
+    mine = [line for line in lines if owner(cell(line)) == name]
+    if mine:
+        yield "\n".join([heading, rule, *mine])
 
 
 def cell(line: str) -> str:

@@ -31,6 +31,7 @@ def test_the_tables_of_the_readme_are_as_printed(printer):
 
     text = (ROOT / "README.md").read_text()
     assert table.filled(text) == text, "python benchmarks/table.py --write"
+    assert (ROOT / "docs" / "speed.md").read_text() == table.speed_page(), "python benchmarks/table.py --write"
 
 
 def test_the_pages_are_as_printed(printer):

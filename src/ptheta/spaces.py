@@ -103,21 +103,22 @@ class Space(ABC):
     @final
     def check(self, x: Tensor, what: str = "x") -> None:
         """Raises ValueError, saying what was expected and what came, unless x is a batch of valid events."""
-        want = ("n", *self.shape)
-        kind = str(self.dtype).removeprefix("torch.")
-        expected = f"{what} should be events of {self}: a tensor of type {kind} with shape "
-        expected += "(" + ", ".join(map(str, want)) + ("," if len(want) == 1 else "") + ")"
+        if problem := self._problem(x):
+            kind, shape = str(self.dtype).removeprefix("torch."), ", ".join(map(str, ("n", *self.shape)))
+            expected = f"{what} should be events of {self}: a tensor of type {kind} with shape "
+            raise ValueError(f"{expected}({shape}{'' if self.shape else ','}), but {problem}.")
+
+    def _problem(self, x: Any) -> str | None:
+        """What keeps x from being a batch of events, as the end of a sentence; None if it is one."""
         if not isinstance(x, Tensor):
-            raise ValueError(f"{expected}, but it is a {type(x).__name__}. Convert it with torch.as_tensor first.")
+            return f"it is a {type(x).__name__}. Convert it with torch.as_tensor first"
         if x.is_nested or x.layout != torch.strided or x.is_meta:
-            raise ValueError(f"{expected}, but it is sparse, nested or without data. Give a plain tensor.")
-        if x.ndim != len(want) or tuple(x.shape[1:]) != self.shape:
-            raise ValueError(f"{expected}, but its shape is {tuple(x.shape)}.")
+            return "it is sparse, nested or without data. Give a plain tensor"
+        if x.ndim != 1 + len(self.shape) or tuple(x.shape[1:]) != self.shape:
+            return f"its shape is {tuple(x.shape)}"
         if x.dtype != self.dtype and not (self.dtype.is_floating_point and x.dtype in _FLOATS):
-            name = str(x.dtype).removeprefix("torch.")
-            raise ValueError(f"{expected}, but its type is {name}. Convert it with x.to({self.dtype}).")
-        if x.numel() and (problem := self.range_error(x)):
-            raise ValueError(f"{expected}, but {problem}.")
+            return f"its type is {str(x.dtype).removeprefix('torch.')}. Convert it with x.to({self.dtype})"
+        return self.range_error(x) if x.numel() else None
 
 
 @dataclass(frozen=True)

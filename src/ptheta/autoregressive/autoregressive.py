@@ -29,7 +29,7 @@ from ptheta.distributions.heads import Head, default_head
 from ptheta.model import LossModel, known_part
 from ptheta.noise import Noise
 from ptheta.optimizers import Optimizer
-from ptheta.spaces import Levels, Space, Symbols
+from ptheta.spaces import Binary, Levels, Space, Symbols
 
 __all__ = ["Autoregressive"]
 
@@ -157,6 +157,8 @@ class Autoregressive(LossModel):
         """
         self.check(x, context)
         cells = self.cells(x)
+        if isinstance(self.space, Binary):
+            cells = cells.to(next(self.parameters()).dtype)  # once, for the network and for the head
         return self.head.log_prob(self.conditionals(cells, context), cells).sum(1) - self.space.log_volume
 
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
