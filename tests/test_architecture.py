@@ -1,6 +1,7 @@
 """The plan of the house, enforced: imports point one way, help needs no torch, names and sizes hold."""
 
 import ast
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -112,6 +113,13 @@ def test_importing_leaves_torch_unchanged():
 def test_every_public_name_resolves():
     for name in ptheta.__all__:
         assert getattr(ptheta, name) is not None
+
+
+def test_every_public_name_that_texts_mention_is_there():
+    text = "".join(path.read_text() for path in [*FILES, SOURCE.parent.parent / "README.md"])
+    packages = {path.stem for path in SOURCE.iterdir()}
+    mentioned = set(re.findall(r"(?<![\w./])ptheta\.([A-Za-z]\w*)", text)) - packages
+    assert {"load", "open_run"} <= mentioned <= set(ptheta.__all__)
 
 
 def test_an_unknown_public_name_is_an_attribute_error():

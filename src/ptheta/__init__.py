@@ -20,8 +20,8 @@ _NAMES = {
     "DDPM": "diffusion.ddpm",
     "Dataset": "data.dataset",
     "Dequantized": "distributions",
-    "EoNADE": "autoregressive.eonade",
     "DiagonalBiLSTM": "autoregressive.diagonal_bilstm",
+    "EoNADE": "autoregressive.eonade",
     "Estimate": "model",
     "Events": "data.dataset",
     "FDivergence": "distributions.fdivergences",
@@ -88,12 +88,14 @@ _NAMES = {
     "evaluate_samples": "metrics.samples",
     "likelihood": "metrics.likelihood",
     "load": "data.loading",
+    "open_run": "recipes.runs",
     "pixel_order": "autoregressive.orders",
     "prefix_neighbours": "distributions",
+    "save_run": "recipes.runs",
     "scores": "metrics.likelihood",
 }
 
-__all__ = ["__version__", *_NAMES]
+__all__ = ["__version__", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
