@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PEERS := $(VENV)/peers/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test test-slow mutants lint bench docs clean
@@ -46,15 +47,23 @@ lint: $(VENV)/lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(VENV)/pydoclint/bin/pydoclint --quiet --config pyproject.toml src
 
-# Other libraries than zuko take part where they are installed: see benchmarks/flow_peers.py. Some ten minutes of one core.
+# The libraries to compare with, in a folder of their own. pythae's list of needs is longer than what is used of it.
+$(VENV)/peers/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)/peers
+	$(PEERS)/pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(PEERS)/pip install --quiet --constraint constraints.txt --editable '.[peers]'
+	$(PEERS)/pip install --quiet --no-deps pythae==0.1.2 cloudpickle
+	touch $(VENV)/peers/ready
+
+# Some twenty minutes of one core.
 bench: export OMP_NUM_THREADS = 1
-bench: $(VENV)/dev
-	$(BIN)/python benchmarks/nade.py
-	$(BIN)/python benchmarks/made.py
-	$(BIN)/python benchmarks/pixelcnn.py
-	$(BIN)/python benchmarks/pixelrnn.py
-	$(BIN)/python benchmarks/flows.py
-	$(BIN)/python benchmarks/counting.py
+bench: $(VENV)/peers/ready
+	$(PEERS)/python benchmarks/nade.py
+	$(PEERS)/python benchmarks/made.py
+	$(PEERS)/python benchmarks/pixelcnn.py
+	$(PEERS)/python benchmarks/pixelrnn.py
+	$(PEERS)/python benchmarks/flows.py
+	$(PEERS)/python benchmarks/counting.py
 
 docs: $(VENV)/dev
 	$(BIN)/python benchmarks/table.py --write
