@@ -29,7 +29,7 @@ def fvbn(space: "Space", context_space: "Space | None" = None, *, pixel_order: P
 
     model = FVBN(space, context_space=context_space, order=order_of(space, pixel_order))
     if space.dimensions >= _LARGE:
-        return Recipe(model, {**_COMMON, "epochs": 25, "batch_size": 100, "learning_rate": 1e-3})
+        return Recipe(model, {**_COMMON, "epochs": 25, "batch_size": 100, "learning_rate": 5e-3})
     decay = 3e-4 if space.kind == "binary" else 1e-2
     return Recipe(model, {**_COMMON, "epochs": 60, "learning_rate": 1e-2, "weight_decay": decay})
 
