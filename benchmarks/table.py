@@ -51,8 +51,6 @@ class Measured(NamedTuple):
 def rows() -> Iterator[Measured]:
     """Name, the paper's number or the anchor, the pass line, ours, whether it is reached, seconds."""
     reproduced = {path.stem: json.loads(path.read_text()) for path in sorted((RESULTS / "rows").glob("*.json"))}
-    for name, r in read("density").items():
-        reproduced.setdefault(name, {"0": {**r, "cpu_seconds": r["seconds"]}})
     for name in sorted(reproduced, key=[*ROWS].index):
         yield over_seeds(name, list(reproduced[name].values()))
     rbm = read("rbm").get("pcd-1, 20 hidden")
