@@ -316,6 +316,11 @@ FLOWS = {
         lambda: SplineFlow(LINE, kind="autoregressive", transforms=1, hidden=(4,)),
         idle=("chain.steps.0.net.hidden.0.weight",),
     ),
+    "splines through a logit": Case(
+        lambda: TrainedDequantized(
+            SplineFlow(dequantized_space(LEVELS, 0.05), transforms=2, hidden=(8,)), LEVELS, margin=0.05
+        )
+    ),
     "dequantized splines": Case(
         lambda: TrainedDequantized(SplineFlow(dequantized_space(LEVELS), transforms=2, hidden=(8,)), LEVELS)
     ),

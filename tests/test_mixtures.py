@@ -241,6 +241,20 @@ def test_the_bound_is_tight_where_the_density_is_flat():
     assert Dequantized(inner, space).elbo(x, noise=Noise(0)).item() == pytest.approx(-3 * math.log(5))
 
 
+@torch.no_grad()
+def test_a_logit_spreads_the_ends_and_keeps_the_mass():
+    space, margin = Levels((1,), 5), 0.01
+    model = TrainedDequantized(ptheta.NADE(dequantized_space(space, margin), hidden=4).double(), space, margin=margin)
+    y = torch.linspace(0, 5, 20_001, dtype=torch.float64)[:, None]
+    v, stretch = model.spread(y)
+    assert float(v[0]) == pytest.approx(math.log(margin / (1 - margin))) and float(v[0]) == pytest.approx(-float(v[-1]))
+    inside = torch.trapezoid((model.model.log_prob(v) + stretch).exp(), y[:, 0])  # over the box, as the model of y
+    assert float(inside) == pytest.approx(float(torch.trapezoid(model.model.log_prob(v).exp(), v[:, 0])), abs=1e-6)
+    assert float(torch.trapezoid(model.model.log_prob(v).exp(), y[:, 0])) != pytest.approx(float(inside), abs=1e-2)
+    with pytest.raises(ValueError, match=r"below 0\.5, but it is 0\.5"):
+        dequantized_space(space, 0.5)
+
+
 def test_samples_outside_the_range_move_to_its_ends():
     space = Binary((1,))
     inner = Gaussian(dequantized_space(space))

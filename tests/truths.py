@@ -83,4 +83,10 @@ def cell_integral(model: Any, x: Tensor, context: Tensor | None) -> Tensor:
     log_w = torch.cartesian_prod(*[weights / 2] * d).reshape(-1, d).log().sum(1)
     y = (x[:, None].double() + u.reshape(-1, *model.space.shape)).flatten(0, 1)  # (B Q, *shape)
     c = None if context is None else context.repeat_interleave(len(u))
-    return (model.model.log_prob(y, c).reshape(len(x), len(u)) + log_w).logsumexp(1)
+    log_slope = torch.zeros(())
+    if model.margin:  # through a logit, whose slope is 1 / s (1 - s)
+        slope = (1 - 2 * model.margin) / model.space.n
+        s = model.margin + slope * y
+        y, log_slope = (s / (1 - s)).log(), (slope / (s * (1 - s))).log().flatten(1).sum(1)
+    log_p = model.model.log_prob(y, c) + log_slope
+    return (log_p.reshape(len(x), len(u)) + log_w).logsumexp(1)

@@ -9,6 +9,13 @@ so the mean log-density of dequantised events is a lower bound, in nats of the *
 log-probabilities. (A density of the bare levels does not: it grows without bound on a lattice.) The bound is tight when
 the density is flat inside each cell. P needs the density inside [0, K)^D only: mass outside is lost to the bound.
 
+Pictures are mostly black and white, so that their events crowd at both ends of the box, where a smooth density cannot
+follow. With a margin alpha the model sees the logit of what lies between,
+
+    v = logit(s),    s = alpha + (1 - 2 alpha) y / K,    log p(y) = log p(v) + log((1 - 2 alpha) / K) - log s(1 - s),
+
+which spreads the ends out (Dinh et al., section 4.1). The bound stays one: v is a change of variables.
+
 A sample is a sample of the density, floored to its cell and moved to the nearest valid level: mass outside [0, K) lands
 on the end levels, so samples follow P up to that.
 
@@ -21,8 +28,10 @@ References:
     A Note on the Evaluation of Generative Models (Theis, van den Oord & Bethge, 2016) https://arxiv.org/abs/1511.01844
     RNADE: The Real-Valued Neural Autoregressive Density-Estimator (Uria, Murray & Larochelle, 2013)
     https://arxiv.org/abs/1306.0186
+    Density Estimation Using Real NVP (Dinh, Sohl-Dickstein & Bengio, 2016) https://arxiv.org/abs/1605.08803
 """
 
+import math
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,19 +49,22 @@ from ptheta.spaces import Binary, Levels, Real, Space, require
 __all__ = ["Dequantization", "Dequantized", "TrainedDequantized", "dequantized_space"]
 
 
-def dequantized_space(space: Space) -> Real:
-    """The reals in which events of a lattice lie once dequantised; standardised, [0, K) becomes [-1, 1).
+def dequantized_space(space: Space, margin: float = 0.0) -> Real:
+    """The reals in which events of a lattice lie once dequantised; standardised, they become [-1, 1).
 
     Args:
         space: Binary or Levels.
+        margin: The alpha of the logit, below 1/2; 0 leaves events as they are.
 
     Returns:
-        A Real space of the same shape, whose unit is one level.
+        A Real space of the same shape, whose unit is one level, or one logit.
     """
     require(space, Binary, Levels, who="dequantisation")
     assert isinstance(space, Binary | Levels)
-    half = (space.n / 2,) * space.dimensions
-    return Real(space.shape, mean=half, scale=half)
+    if not 0 <= margin < 0.5:
+        raise ValueError(f"the margin of a logit should be at least 0 and below 0.5, but it is {margin:g}.")
+    mean, scale = (0.0, math.log((1 - margin) / margin)) if margin else (space.n / 2, space.n / 2)
+    return Real(space.shape, mean=(mean,) * space.dimensions, scale=(scale,) * space.dimensions)
 
 
 class Dequantization(Model, ABC):
@@ -60,14 +72,18 @@ class Dequantization(Model, ABC):
 
     space: Space
     context_space: Space | None
-    model: Any  # an nn.Module that is a Model with log_prob, over ``dequantized_space(space)`` or the like
+    model: Any  # an nn.Module that is a Model with log_prob, over ``dequantized_space(space, margin)`` or the like
+    margin: float
 
     @final
     def elbo(self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, noise: Noise | None = None) -> Tensor:
         """A lower bound on log P(x | context) in nats of the discrete data, the mean of ``draws``, with shape (B,)."""
         self.check(x, context)
         noise = noise or Noise(None)
-        scores = [self.model.log_prob(self.dequantize(x, noise.at("draw", k)), context) for k in range(draws)]
+        scores = []
+        for k in range(draws):
+            v, stretch = self.spread(self.dequantize(x, noise.at("draw", k)))
+            scores.append(self.model.log_prob(v, context) + stretch)
         return torch.stack(scores).mean(0)
 
     @final
@@ -88,7 +104,19 @@ class Dequantization(Model, ABC):
         """
         assert isinstance(self.space, Binary | Levels)
         y = self.model.sample(n, context, noise=noise, **tempered(self.model, temperature))
+        if self.margin:
+            y = (y.sigmoid() - self.margin) * (self.space.n / (1 - 2 * self.margin))
         return y.floor().clamp(0, self.space.n - 1).to(self.space.dtype)
+
+    @final
+    def spread(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """What the inner model sees of dequantised events (B, *shape), and how much they are stretched, a log, (B,)."""
+        if not self.margin:
+            return y, y.new_zeros(len(y))
+        assert isinstance(self.space, Binary | Levels)
+        s = self.margin + (1 - 2 * self.margin) / self.space.n * y
+        stretch = math.log((1 - 2 * self.margin) / self.space.n) - s.log() - (-s).log1p()
+        return s.logit(), stretch.flatten(1).sum(1)
 
     @final
     def dequantize(self, x: Tensor, noise: Noise) -> Tensor:
@@ -116,6 +144,7 @@ class Dequantized(nn.Module, Dequantization):
 
     def __init__(self, model: ClosedForm, space: Space) -> None:
         super().__init__()
+        self.margin = 0.0
         _check_inner(model, space)
         self.model, self.space, self.context_space = model, space, model.context_space
 
@@ -156,10 +185,12 @@ class TrainedDequantized(Trained, Dequantization):
     Args:
         model: A trained model with ``log_prob`` over Real events of the same shape; see ``dequantized_space``.
         space: Binary or Levels.
+        margin: The alpha of the logit; 0 shows events to the model as they are.
     """
 
-    def __init__(self, model: Trained, space: Space) -> None:
+    def __init__(self, model: Trained, space: Space, *, margin: float = 0.0) -> None:
         super().__init__()
+        self.margin = margin
         _check_inner(model, space)
         self.model, self.space, self.context_space = model, space, model.context_space
 
@@ -171,7 +202,8 @@ class TrainedDequantized(Trained, Dequantization):
         def dequantizing(x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
             if self.training:
                 self.model.step.copy_(self.step)
-            return loss(self.dequantize(x, noise), context, noise)
+            v, stretch = self.spread(self.dequantize(x, noise))
+            return loss(v, context, noise) - stretch
 
         return dequantizing
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ptheta.flows import Flow
     from ptheta.spaces import Space
 
+_MARGIN = 1e-3  # of the logit that photographs and grey digits are seen through
+
 __all__ = ["iaf", "maf", "realnvp", "spline_flow"]
 
 
@@ -125,11 +127,13 @@ def spline_flow(
 def _on_reals(space: "Space", build: "Callable[[Space], Flow]", *, steps: int = 1000, decay: float = 1e-3) -> Recipe:
     """The flow on reals, or its dequantised form on a lattice, which small pictures fit by these steps and decay."""
     from ptheta.distributions import TrainedDequantized, dequantized_space
+    from ptheta.spaces import Levels
 
     training = {"schedule": "cosine", "clip": 5.0}
     if not space.is_discrete:
         return Recipe(build(space), {**training, "steps": 1500, "learning_rate": 2e-3, "weight_decay": 1e-4})
-    model = TrainedDequantized(build(dequantized_space(space)), space)
+    margin = _MARGIN if isinstance(space, Levels) and space.n > 32 else 0.0
+    model = TrainedDequantized(build(dequantized_space(space, margin)), space, margin=margin)
     steps = steps if space.dimensions < 200 else 3000
     return Recipe(model, {**training, "steps": steps, "learning_rate": 1e-3, "weight_decay": decay})
 
