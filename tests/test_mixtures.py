@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 import ptheta
+import truths
 from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions import (
     KDE,
@@ -253,6 +254,19 @@ def test_a_logit_spreads_the_ends_and_keeps_the_mass():
     assert float(torch.trapezoid(model.model.log_prob(v).exp(), y[:, 0])) != pytest.approx(float(inside), abs=1e-2)
     with pytest.raises(ValueError, match=r"below 0\.5, but it is 0\.5"):
         dequantized_space(space, 0.5)
+
+
+@torch.no_grad()
+def test_through_a_logit_the_loss_is_the_bound_and_samples_follow_the_masses():
+    space, margin, n = Levels((1,), 5), 0.4, 4000
+    model = TrainedDequantized(ptheta.NADE(dequantized_space(space, margin), hidden=4).double(), space, margin=margin)
+    levels = torch.arange(5)[:, None].byte()
+    (objective,) = model.objectives()
+    loss = objective.loss(levels, None, Noise(0).at("draw", 0))
+    torch.testing.assert_close(loss, -model.elbo(levels, noise=Noise(0)), rtol=0, atol=1e-12)
+    mass = truths.exact_log_prob(model, levels, None).exp()[1:4]  # what lies outside the box is drawn as its ends
+    drawn = model.sample(n, noise=Noise(1)).flatten().bincount(minlength=5)[1:4] / n
+    assert bool(((drawn - mass).abs() < 4 * (mass * (1 - mass) / n).sqrt()).all())
 
 
 def test_samples_outside_the_range_move_to_its_ends():

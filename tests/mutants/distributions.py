@@ -82,12 +82,16 @@ FAULTS: Faults = {
             "y.round().clamp(0, self.space.n - 1)",
             "samples rounded, not floored to their cell",
         ),
+        Fault("else (space.n / 2, space.n / 2)", "else (space.n, space.n)", "standardised by twice the half width"),
+        Fault(" - s.log() - (-s).log1p()", " + s.log() + (-s).log1p()", "the logit's slope upside down"),
+        Fault("math.log((1 - 2 * self.margin) / self.space.n) - s", "-s", "the logit's slope without its unit"),
+        Fault("(y.sigmoid() - self.margin)", "y.sigmoid()", "samples keep the margin"),
         Fault(
-            "(space.n / 2,) * space.dimensions", "(space.n,) * space.dimensions", "standardised by twice the half width"
+            "return loss(v, context, noise) - stretch", "return loss(v, context, noise)", "the loss is not the bound"
         ),
         Fault(
-            "loss(self.dequantize(x, noise), context, noise)",
-            "loss(x.to(next(self.model.parameters()).dtype), context, noise)",
+            "self.spread(self.dequantize(x, noise))",
+            "self.spread(x.to(next(self.model.parameters()).dtype))",
             "trained on the bare levels",
         ),
         Fault(
