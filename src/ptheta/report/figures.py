@@ -1,7 +1,7 @@
 """Figures of the theory, each computed afresh: ``ptheta figure NAME``.
 
-Those that fit models or time them (samples, two-answers, modes, pixel-orders, memory, sample-cost) take up to a few
-minutes; the others are drawn at once.
+Those that fit models or time them (samples, two-answers, modes, pixel-orders, sample-cost) take up to a few minutes,
+memory ten; the others are drawn at once.
 """
 
 import math
