@@ -4,6 +4,7 @@ import json as jsonlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tyro.conf import Positional
 
@@ -117,20 +118,10 @@ def _reproduce(
     Returns:
         0 if the pass line was reached, else 1.
     """
-    from ptheta.recipes.reproductions import ROWS, find_row, keep, run_row
+    from ptheta.recipes.reproductions import find_row, keep, run_row
 
     if list or not name:
-        if json:
-            say(jsonlib.dumps({"rows": [*ROWS]}))
-            return 0
-        say(f"{'row':<36}{'paper':>9}  {'pass line':<18}{'two cores':>11}{'one GPU':>11}")
-        for row in ROWS.values():
-            on_cores = _duration(row.small.seconds) + "*" if row.small else _duration(row.seconds)
-            on_gpu = "-" if row.gpu_seconds is None else _duration(row.gpu_seconds)
-            say(f"{row.name:<36}{row.paper:>9g}  {row.pass_text:<18}{on_cores:>11}{on_gpu:>11}")
-        if any(row.small for row in ROWS.values()):
-            say("* a smaller version with a line of its own; the row itself needs a GPU")
-        say("next: ptheta reproduce ROW [--seed 1]")
+        _show_rows(json)
         return 0
     row = find_row(name)
     if out.exists() and not out.is_dir():
@@ -144,17 +135,40 @@ def _reproduce(
     path = keep(result, out)
     if json:
         say(jsonlib.dumps(result, indent=1))
-        return 0 if result["passed"] else 1
+    else:
+        _show_result(result)
+        say(f"kept in {path}    next: ptheta reproduce {name} --seed {seed + 1}")
+    return 0 if result["passed"] else 1
+
+
+def _show_rows(json: bool) -> None:
+    """All rows, with the time each is expected to take."""
+    from ptheta.recipes.reproductions import ROWS
+
+    if json:
+        say(jsonlib.dumps({"rows": [*ROWS]}))
+        return
+    say(f"{'row':<36}{'paper':>9}  {'pass line':<18}{'two cores':>11}{'one GPU':>11}")
+    for row in ROWS.values():
+        on_cores = _duration(row.small.seconds) + "*" if row.small else _duration(row.seconds)
+        on_gpu = "-" if row.gpu_seconds is None else _duration(row.gpu_seconds)
+        say(f"{row.name:<36}{row.paper:>9g}  {row.pass_text:<18}{on_cores:>11}{on_gpu:>11}")
+    if any(row.small for row in ROWS.values()):
+        say("* a smaller version with a line of its own; the row itself needs a GPU")
+    say("next: ptheta reproduce ROW [--seed 1]")
+
+
+def _show_result(result: dict[str, Any]) -> None:
+    """Their number, ours, the difference, the line and the time."""
+    name, ours, line = result["row"], result["ours"], result["pass_line"]
     verdict = "reached" if result["passed"] else "MISSED"
     if result["paper"] is None:
-        say(f"{name}, {result['version']}: ours {result['ours']:.2f}, its own line {result['pass_line']}: {verdict}")
+        say(f"{name}, {result['version']}: ours {ours:.2f}, its own line {line}: {verdict}")
         say("Without a GPU this is not the paper's row.")
     else:
-        against = f"paper {result['paper']:g}, ours {result['ours']:.2f} ({result['difference']:+.2f})"
-        say(f"{name}: {against}, pass line {result['pass_line']}: {verdict}")
+        against = f"paper {result['paper']:g}, ours {ours:.2f} ({result['difference']:+.2f})"
+        say(f"{name}: {against}, pass line {line}: {verdict}")
     say(f"{result['unit']}; {_duration(result['seconds'])}; {result['source']}")
-    say(f"kept in {path}    next: ptheta reproduce {name} --seed {seed + 1}")
-    return 0 if result["passed"] else 1
 
 
 def _run_folder(stem: str, resume: bool) -> Path:
