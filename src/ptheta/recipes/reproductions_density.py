@@ -51,9 +51,7 @@ def red_wine(model: str, seed: int, folder: Path, *, hold_out: bool = True, **tr
         if not hold_out:
             data = replace(data, train=Events(parts))
         where = folder / f"fold-{fold}"
-        found = likelihood(
-            fitted(model, data, where, seed, options=training, data_options={"fold": fold}), data.test
-        ).value
+        found = likelihood(fitted(model, data, where, seed, options=training), data.test).value
         assert found is not None
         scores.append(float(parts.double().std(0, correction=0).log().sum()) - found)
     return sum(scores) / FOLDS
