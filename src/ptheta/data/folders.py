@@ -1,46 +1,50 @@
 """A folder of images as events.
 
 PNG, JPEG, BMP, WebP, GIF (first frame), TIFF and PGM/PPM are read; other and hidden files are left out. Sub-folders are
-classes. Links to files are followed, links to folders are not. Grey stays grey: only a mixture of grey and colour
-becomes colour. Whatever is done to the pictures is said in ``Dataset.notes``; what cannot be read is refused, by name.
-Decoders other than these are never started, and a picture with absurdly many pixels is refused before it is decoded.
+classes, but those called train, valid and test are the splits, and their sub-folders the classes. Links to files are
+followed, links to folders are not. Grey stays grey: only a mixture of grey and colour becomes colour. Whatever is done
+to the pictures is said in ``Dataset.notes``; what cannot be read is refused, by name.
+
+Many pictures are decoded once into a file without a name, which vanishes with the program, and are read from there.
 """
 
 import os
-import warnings
-from collections import Counter
+import shutil
+import tempfile
+import weakref
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, final
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ptheta.data.dataset import Dataset, Events, split_events
-from ptheta.data.unpack import most_bytes, require_readable
-from ptheta.spaces import Binary, Classes, Levels
+from ptheta.data.dataset import Dataset, Events
+from ptheta.data.decode import IMAGE_SUFFIXES, Decoder
+from ptheta.data.splits import never_trained, split_as_given
+from ptheta.data.stored import LARGE, ArrayFile, pieces_of
+from ptheta.data.unpack import size_text
+from ptheta.spaces import Binary, Classes, Levels, Space
 
-__all__ = ["IMAGE_SUFFIXES", "read_folder"]
+__all__ = ["IMAGE_SUFFIXES", "Pictures", "pictures_of", "read_folder", "read_pictures"]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pbm")
-_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
-
-_ALPHA = "had an alpha channel: their transparent parts were put on white"
-_TURNED = "were turned upright as their EXIF tag says"
-_FRAMES = "have several frames: the first was taken"
-_DEEP = "have 16 bits per channel: the upper 8 were kept"
-_SPACE = "are neither grey nor RGB (CMYK, YCbCr, ...) and were converted to RGB"
-_COLOURED = "are grey and were made colour, because others are in colour"
-_CUT = "did not have the shape asked for and were cut to their middle before they were resized"
+SPLIT_NAMES = {"train": 0, "training": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "test": 2, "testing": 2}
 
 
 def read_folder(
     path: Path,
     *,
     size: int | tuple[int, int] | None = None,
+    shape: str = "cut",
     classes: bool = True,
+    bits: bool | None = None,
+    colour: bool | None = None,
+    depth: int | None = None,
     skip_corrupt: bool = False,
-    valid: float = 0.1,
-    test: float = 0.1,
+    valid: float | None = None,
+    test: float | None = None,
     seed: int = 0,
 ) -> Dataset:
     """Reads a folder of images of one size, or resizes them to one.
@@ -48,43 +52,122 @@ def read_folder(
     Args:
         path: The folder.
         size: Height and width to resize to, one number for squares; None keeps the size they all have.
+        shape: How pictures of another shape are brought to that of ``size``: cut to their middle, pad (filled up with
+            the mean of their edges) or stretch.
         classes: Whether sub-folders are classes; if not, all images below the folder are read alike.
+        bits: Whether pixels are black or white; if None, they are where all are.
+        colour: Whether pictures are in colour; if None, they are where one is.
+        depth: Of pictures of 16 bits, how many bits are used, of which the upper 8 are kept; if None, the fewest that
+            hold them all.
         skip_corrupt: Whether to skip (and count) images that cannot be read instead of refusing the folder.
-        valid: The fraction to choose on.
-        test: The fraction to report on.
+        valid: The fraction to choose on, where no sub-folder is called so; a tenth, but 10,000 at most, if None.
+        test: The fraction to report on, where no sub-folder is called so; as much if None.
         seed: Names the split.
 
     Returns:
         Events of ``Levels((channels, height, width), 256)``, or of ``Binary`` where all pixels are black or white.
     """
     notes: list[str] = []
-    files = _list(path, notes)
-    labels, names = _classes(path, files, notes) if classes else ([], ())
-    pictures, kept = _decode_all(files, _pair(size), skip_corrupt, notes)
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
-    space = Levels(tuple(x.shape[1:]), 256)
-    if x.shape[1] == 1 and bool(((x == 0) | (x == 255)).all()):
-        x, space = x.div(255, rounding_mode="floor"), Binary(tuple(x.shape[1:]))
+    files, sizes = _by_split(path, pictures_of(path, notes), notes)
+    labels, names = _classes(path, files, 1 if sizes else 0, notes) if classes else ([], ())
+    decoder = Decoder(files, size, shape, depth)
+    found = read_pictures(files, decoder, notes, bits=bits, colour=colour, skip_corrupt=skip_corrupt)
+    events = found.events
+    if names:
+        context = torch.tensor([labels[i] for i in found.kept])
+        events = _with_context(events, context)
+    bounds = pairwise([0, *accumulate(sizes)])
+    sizes = [sum(low <= i < high for i in found.kept) for low, high in bounds]
+    splits = split_as_given(events, sizes, valid=valid, test=test, seed=seed, notes=notes)
+    context_space = Classes(len(names), names) if names else None
+    notes += never_trained(context_space, splits[0].context if names else None)
+    return Dataset(
+        path.resolve().name,
+        found.space,
+        *splits,
+        context_space,
+        f"{len(events)} images of the folder {path.resolve().name}.",
+        tuple(notes),
+        decided=found.decided,
+        sources=tuple(str(files[i].relative_to(path)) for i in found.kept),
+        digest=found.digest,
+    )
+
+
+def _with_context(events: Events, context: Tensor) -> Events:
+    """Pictures, in the order they were read, with their classes."""
+    if not events.is_stored:
+        return Events(events.x, context, events.rows)
+    return Events.stored(lambda rows: (events[rows].x, context[rows]), torch.arange(len(events)))
+
+
+@final
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures that were read.
+
+    Args:
+        events: They, in order, without contexts.
+        space: Their space.
+        kept: Which of the files they are.
+        decided: What was decided by looking at all of them, as options of ``read_folder``.
+        digest: Of those that lie in a file; empty where they are in memory.
+    """
+
+    events: Events
+    space: Space
+    kept: list[int]
+    decided: dict[str, Any]
+    digest: str = ""
+
+
+def read_pictures(
+    files: list[Path],
+    decoder: Decoder,
+    notes: list[str],
+    *,
+    bits: bool | None = None,
+    colour: bool | None = None,
+    skip_corrupt: bool = False,
+    frames: list[int] | None = None,
+) -> Pictures:
+    """Reads pictures as events.
+
+    Args:
+        files: The pictures.
+        decoder: Decodes them.
+        notes: Told what was done.
+        bits: Whether pixels are black or white; if None, they are where all are.
+        colour: Whether they are in colour; if None, they are where one is.
+        skip_corrupt: Whether to skip (and count) those that cannot be read.
+        frames: Which frame of each file, where they are films; if None, the first.
+
+    Returns:
+        The events, and what is known of them.
+    """
+    store, kept = _decode_all(files, frames, decoder, colour, skip_corrupt, notes)
+    array = store.array()
+    if bits and not store.extremes_only:
+        raise ValueError("the pictures should be black or white, as bits=true says, but some have greys or colours.")
+    as_bits = store.extremes_only and store.shape[0] == 1 if bits is None else bits
+    decided: dict[str, Any] = {"bits": as_bits, "colour": store.shape[0] == 3}
+    if decoder.depth is not None:
+        decided["depth"] = decoder.depth
+    if as_bits:
         notes.append("All pixels are black or white, so they were read as bits: 1 is white.")
-    context = torch.tensor([labels[i] for i in kept]) if names else None
-    splits = split_events(Events(x, context), valid=valid, test=test, seed=seed)
-    notes.append(f"Split at random with seed {seed} into {' / '.join(str(len(s)) for s in splits)} events.")
-    about = f"{len(x)} images of the folder {path.resolve().name}."
-    context_space = Classes(len(names)) if names else None
-    return Dataset(path.resolve().name, space, *splits, context_space, about, tuple(notes), names)
+    space = Binary(store.shape) if as_bits else Levels(store.shape, 256)
+
+    def levels(pixels: np.ndarray) -> Tensor:
+        return torch.from_numpy(pixels // 255 if as_bits else pixels)
+
+    if isinstance(array, np.ndarray):
+        return Pictures(Events(levels(array)).numbered(), space, kept, decided)
+    events = Events.stored(lambda rows: (levels(array.take(rows.numpy())), None), torch.arange(len(array)))
+    return Pictures(events, space, kept, decided, array.digest())
 
 
-def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    pair = (size, size) if isinstance(size, int) else tuple(size)
-    if len(pair) != 2 or not all(isinstance(n, int) and 1 <= n <= 4096 for n in pair):
-        raise ValueError(f"size should be one number or (height, width), from 1 to 4096 pixels, but it is {size!r}.")
-    return pair[0], pair[1]
-
-
-def _list(path: Path, notes: list[str]) -> list[Path]:
-    """All image files below the folder, sorted; other files are counted in a note."""
+def pictures_of(path: Path, notes: list[str], *, quiet: tuple[str, ...] = ()) -> list[Path]:
+    """All image files below the folder, sorted; others are counted in a note, but for those with a ``quiet`` ending."""
 
     def refuse(error: OSError) -> None:
         raise ValueError(f"the folder {error.filename} cannot be read: {error.strerror}.") from error
@@ -100,14 +183,34 @@ def _list(path: Path, notes: list[str]) -> list[Path]:
         raise ValueError(
             f"the folder {path} has no images: expected files that end in {', '.join(IMAGE_SUFFIXES)}, found {what}."
         )
+    others = [file for file in others if file.suffix.lower() not in quiet]
     if others:
         notes.append(f"{len(others)} files that are not images were left out, such as {sorted(others)[0].name}.")
     return sorted(images)
 
 
-def _classes(path: Path, files: list[Path], notes: list[str]) -> tuple[list[int], tuple[str, ...]]:
-    """The class of each image: the first folder below the top one."""
-    folders = [file.relative_to(path).parts[0] if file.parent != path else "" for file in files]
+def _by_split(path: Path, files: list[Path], notes: list[str]) -> tuple[list[Path], list[int]]:
+    """The pictures in the order train, valid, test and how many each are, where sub-folders are called so."""
+    tops = [file.relative_to(path).parts[0] if file.parent != path else "" for file in files]
+    names = sorted(set(tops))
+    parts = {name: SPLIT_NAMES[name.casefold()] for name in names if name.casefold() in SPLIT_NAMES}
+    if 0 not in parts.values() or len(parts) < 2:
+        return files, []
+    if others := [name or "the folder itself" for name in names if name not in parts]:
+        raise ValueError(
+            f"{path} has sub-folders {', '.join(parts)}, which are splits, but pictures in {_some(others)} too: move "
+            "those into the splits, or elsewhere."
+        )
+    sizes = [sum(parts[top] == k for top in tops) for k in range(3)]
+    notes.append(f"The sub-folders {', '.join(parts)} were read as splits: {' / '.join(map(str, sizes))} pictures.")
+    order = sorted(range(len(files)), key=lambda i: (parts[tops[i]], i))
+    return [files[i] for i in order], sizes
+
+
+def _classes(path: Path, files: list[Path], level: int, notes: list[str]) -> tuple[list[int], tuple[str, ...]]:
+    """The class of each image: the first folder below the top one, or below that of its split."""
+    inner = [file.relative_to(path).parts[level:] for file in files]
+    folders = [parts[0] if len(parts) > 1 else "" for parts in inner]
     names = tuple(sorted(set(folders)))
     if names == ("",):
         return [], ()
@@ -120,119 +223,108 @@ def _classes(path: Path, files: list[Path], notes: list[str]) -> tuple[list[int]
         notes.append(f"All images are in the one sub-folder {names[0]}, so there are no classes.")
         return [], ()
     notes.append(f"The sub-folders were read as {len(names)} classes: {', '.join(names)}.")
-    return [names.index(folder) for folder in folders], names
+    place = {name: k for k, name in enumerate(names)}
+    return [place[folder] for folder in folders], names
 
 
 def _decode_all(
-    files: list[Path], size: tuple[int, int] | None, skip_corrupt: bool, notes: list[str]
-) -> tuple[list[np.ndarray], list[int]]:
-    """Decodes images (height, width, channels) of one shape; says which of the files they are."""
-    pictures: list[np.ndarray] = []
+    files: list[Path],
+    frames: list[int] | None,
+    decoder: Decoder,
+    colour: bool | None,
+    skip_corrupt: bool,
+    notes: list[str],
+) -> tuple["_Store", list[int]]:
+    """Decodes images of one size; says which of the files they are."""
+    store = _Store(len(files), colour)
     kept: list[int] = []
-    done: Counter[str] = Counter()
     skipped: list[str] = []
     for i, file in enumerate(files):
         try:
-            picture, remarks = _decode(file, size)
+            picture = decoder.read(file, None if frames is None else frames[i])
         except ValueError as error:
             if not skip_corrupt:
                 raise ValueError(f"{error} Remove it, or say skip_corrupt=True to skip it.") from error
             skipped.append(file.name)
             continue
-        if pictures and picture.shape[:2] != pictures[0].shape[:2]:
-            first, other = ("x".join(map(str, p.shape[:2])) for p in (pictures[0], picture))
-            raise ValueError(
-                f"the images have different sizes: {files[kept[0]].name} has {first} pixels (height x width), "
-                f"{file.name} has {other}. Say size=32, or size=(height, width), to resize them all."
-            )
-        if picture.size * len(files) > most_bytes():
-            raise ValueError(
-                f"{len(files)} images as large as {file.name} do not fit in memory: say size=64, or smaller."
-            )
-        pictures.append(picture)
+        store.add(picture, file)
         kept.append(i)
-        done.update(remarks)
-    if not pictures:
+    if not kept:
         raise ValueError(f"none of the {len(files)} images could be read; the first is {files[0]}.")
     if skipped:
         notes.append(f"{len(skipped)} of {len(files)} images could not be read and were skipped: {_some(skipped)}.")
-    if size is not None:
-        notes.append(f"The images were resized to {size[0]}x{size[1]} (height x width, Lanczos).")
-    pictures = _same_channels(pictures, done)
-    notes.extend(f"{count} of {len(pictures)} images {remark}." for remark, count in done.items())
-    return pictures, kept
+    if decoder.size is not None:
+        height, width = decoder.size
+        notes.append(f"The images were resized to {height}x{width} (height x width, Lanczos).")
+    done = dict(decoder.done)
+    if store.shape[0] == 3 and store.grey:
+        done["are grey and were made colour, because others are in colour"] = store.grey
+    notes.extend(f"{count} of {len(kept)} images {remark}." for remark, count in done.items())
+    return store, kept
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
-def _same_channels(pictures: list[np.ndarray], done: Counter[str]) -> list[np.ndarray]:
-    grey = sum(p.shape[2] == 1 for p in pictures)
-    if 0 < grey < len(pictures):
-        done[_COLOURED] = grey
-        return [np.repeat(p, 3, 2) if p.shape[2] == 1 else p for p in pictures]
-    return pictures
+@final
+class _Store:
+    """Pictures of one size, collected in memory, or in a file without a name where they are many."""
 
+    shape: tuple[int, ...] = ()
+    held: np.ndarray | None = None
+    file: BinaryIO
 
-def _decode(file: Path, size: tuple[int, int] | None) -> tuple[np.ndarray, list[str]]:
-    """One image as (height, width, 1 or 3) bytes, and what was done to it."""
-    from PIL import Image, ImageOps
+    def __init__(self, n: int, colour: bool | None) -> None:
+        self.n, self.colour, self.count, self.grey = n, colour, 0, 0
+        self.first, self.extremes_only = "", True
 
-    remarks: list[str] = []
-    try:
-        require_readable(file)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=_FORMATS) as image:
-                if 4 * image.width * image.height > most_bytes():
-                    raise Image.DecompressionBombError(f"{image.width}x{image.height} do not fit in memory")
-                if getattr(image, "n_frames", 1) > 1:
-                    remarks.append(_FRAMES)
-                image.load()
-                upright = ImageOps.exif_transpose(image)
-                if image.getexif().get(0x0112, 1) != 1:
-                    remarks.append(_TURNED)
-                plain = _grey_or_rgb(upright, remarks)
-                if size is not None:
-                    if plain.width * size[0] != plain.height * size[1]:
-                        remarks.append(_CUT)
-                    plain = ImageOps.fit(plain, (size[1], size[0]), Image.Resampling.LANCZOS)
-                pixels = np.array(plain, np.uint8)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ValueError(f"the image {file} has more pixels than any picture should ({error}).") from error
-    except Exception as error:  # decoders raise anything on broken files
-        raise ValueError(f"the image {file} cannot be read ({error or type(error).__name__}).") from error
-    return pixels.reshape(*pixels.shape[:2], -1), remarks
+    def add(self, picture: np.ndarray, file: Path) -> None:
+        """Adds a picture, bytes with shape (1 or 3, height, width)."""
+        if not self.first:
+            self.first = file.name
+            self._begin((3 if self.colour else len(picture), *picture.shape[1:]))
+        if picture.shape[1:] != self.shape[1:]:
+            first, other = ("x".join(map(str, shape[1:])) for shape in (self.shape, picture.shape))
+            raise ValueError(
+                f"the images have different sizes: {self.first} has {first} pixels (height x width), {file.name} has "
+                f"{other}. Say size=32, or size=(height, width), to resize them all."
+            )
+        if len(picture) == 3 and self.colour is False:
+            raise ValueError(f"the pictures should be grey, as colour=false says, but {file} is in colour.")
+        if len(picture) == 3 and self.shape[0] == 1:
+            before = self.array()
+            self._begin((3, *self.shape[1:]))
+            for piece in pieces_of(before):
+                self._put(np.repeat(piece, 3, 1))
+        self.grey += len(picture) == 1
+        self.extremes_only = self.extremes_only and bool(((picture == 0) | (picture == 255)).all())
+        self._put(np.broadcast_to(picture, self.shape)[None])
 
+    def array(self) -> np.ndarray | ArrayFile:
+        """What was added, with shape (count, channels, height, width)."""
+        if self.held is not None:
+            return self.held[: self.count]
+        self.file.flush()
+        return ArrayFile(self.file, np.dtype(np.uint8), (self.count, *self.shape))
 
-def _grey_or_rgb(image: Any, remarks: list[str]) -> Any:
-    """Turns a PIL image of any mode into mode L or RGB."""
-    from PIL import Image
+    def _begin(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.count, size = shape, 0, self.n * int(np.prod(shape))
+        self.held = np.empty((self.n, *shape), np.uint8) if size <= LARGE else None
+        if self.held is not None:
+            return
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        if size > free:
+            raise ValueError(
+                f"{self.n} images as large as {self.first} take {size_text(size)}, but {tempfile.gettempdir()} has "
+                f"room for {size_text(free)}: say size=64, or smaller."
+            )
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  (it is closed with the store)
+        weakref.finalize(self, self.file.close)
 
-    mode = image.mode
-    if mode in ("1", "L", "RGB"):
-        return image.convert("L") if mode == "1" else image
-    if mode.startswith("I"):
-        deep = np.asarray(image)
-        if deep.min() < 0 or deep.max() > 65535:
-            raise ValueError("its pixels are not 8 or 16 bits wide")
-        remarks.append(_DEEP)
-        return Image.fromarray((deep.astype(np.uint16) >> 8).astype(np.uint8))
-    if mode == "F":
-        raise ValueError("its pixels are floating-point numbers; save them as an .npy file")
-    has_alpha = mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info
-    if has_alpha:
-        remarks.append(_ALPHA)
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        white.alpha_composite(rgba)
-        rgb = white.convert("RGB")
-    else:
-        rgb = image.convert("RGB")
-        if mode != "P":
-            remarks.append(_SPACE)
-    pixels = np.asarray(rgb)
-    was_grey = mode in ("LA", "La") or (mode in ("P", "PA") and bool((pixels == pixels[..., :1]).all()))
-    return Image.fromarray(pixels[..., 0].copy()) if was_grey else rgb
+    def _put(self, pictures: np.ndarray) -> None:
+        if self.held is not None:
+            self.held[self.count : self.count + len(pictures)] = pictures
+        else:
+            self.file.write(pictures.tobytes())
+        self.count += len(pictures)

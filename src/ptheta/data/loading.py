@@ -1,35 +1,45 @@
-"""``load``: a named data set, or the user's own folder or file."""
+"""``load``: a named data set, the user's own folder or file, or a data frame."""
 
 import difflib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from ptheta.data.dataset import Dataset
-from ptheta.data.folders import IMAGE_SUFFIXES
+from ptheta.data.decode import IMAGE_SUFFIXES
+from ptheta.data.formats import way_out
 from ptheta.data.names import NAMES
+from ptheta.data.pairs import FOUND
+from ptheta.data.views import view_of
 
-__all__ = ["load"]
+__all__ = ["load", "options_of"]
 
-_READERS = {".npy": "arrays.read_array", ".npz": "arrays.read_array", ".csv": "tables.read_table"}
-_KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-_READERS |= {".tsv": "tables.read_table", ".txt": "text.read_text"}
+READERS = {".npy": "arrays:read_array", ".npz": "arrays:read_array", ".txt": "text:read_text"}
+READERS |= dict.fromkeys((".csv", ".tsv", ".parquet", ".xlsx", ".jsonl", ".ndjson"), "tables:read_table")
+FOLDER, FILMS = "folders:read_folder", "films:read_films"
+PACKED = (".gz", ".bz2", ".xz")  # of tables
+KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+BESIDE = {"pair": "pairs:read_pairs", "caption": "pairs:read_captions"}
 
 
-def load(source: str | Path, **options: Any) -> Dataset:
-    """Loads a named data set, a folder of images, or a file: .npy, .npz, .csv, .tsv or .txt.
+def load(source: Any, *, given: str = "", **options: Any) -> Dataset:
+    """Loads a named data set, a folder of images, a file (.npy, .npz, .txt, or a table), or a data frame.
 
     A name wins over a file of the same name; write "./digits" for a file. Every problem with the user's data is one
     sentence in a ValueError or a FileNotFoundError.
 
     Args:
-        source: A name out of ``ptheta.data.NAMES``, or a path.
+        source: A name out of ``ptheta.data.NAMES``, a path, or a data frame of pandas or polars. Tables may be .csv,
+            .tsv (also packed, as .csv.gz), .parquet, .xlsx or .jsonl.
+        given: What is given of each event, such as half=top: it becomes the context. See ``ptheta.data.views``; of
+            folders also pair or caption, see ``ptheta.data.pairs``; of sets of shapes also caption.
         **options: For names, ``classes=False`` forgets labels, ``red-wine`` takes fold, UCI tables split,
-            ``shakespeare`` sequence_length, synthetic sets n, seed and their shapes. For folders of images see
-            ``ptheta.data.folders.read_folder``, for arrays ``arrays.read_array``, for tables ``tables.read_table``,
-            for texts ``text.read_text``.
+            ``shakespeare`` sequence_length, synthetic sets n, seed and their shapes, worlds what the functions that
+            make them in ``ptheta.data.worlds`` take. For folders of images see ``ptheta.data.folders.read_folder``, of
+            films, which film=8 asks for, ``films.read_films``, for arrays ``arrays.read_array``, for tables
+            ``tables.read_table``, for texts ``text.read_text``.
 
     Returns:
         Train, valid and test events of one space.
@@ -40,13 +50,48 @@ def load(source: str | Path, **options: Any) -> Dataset:
         (Levels(shape=(1, 8, 8), n=17), 1437)
     """
     try:
-        return _load(source, options)
+        if not isinstance(source, str | Path):
+            options = _gathered(options)
+            data = _call("tables:frame_dataset", "a data frame", {"frame": _frame(source)}, options)
+            return data.given(view_of(given)) if given else data
+        if given == "caption" and str(source) in NAMES and NAMES[str(source)].maker == "worlds.shape_sets:shapes":
+            return _captioned(str(source), options)
+        if given.partition("=")[0] in FOUND:
+            return _beside(Path(source).expanduser(), given, options)
+        data = _load(source, options)
+        return data.given(view_of(given)) if given else data
     except MemoryError as error:
         raise ValueError(f"{str(source)[:200]} does not fit in memory: give a part of it.") from error
     except ValueError as error:
         if "\n" not in str(error):
             raise
         raise ValueError(" ".join(str(error).split())) from error  # what a decoder said on several lines
+
+
+def options_of(source: str | Path, given: str = "") -> list[str]:
+    """The options that ``load`` takes for a source.
+
+    Args:
+        source: A name or a path.
+        given: What is given of each event.
+
+    Returns:
+        Their names; none for a path that cannot be read.
+    """
+    what, path = given.partition("=")[0], Path(source)
+    if str(source) in NAMES:
+        entry = NAMES[str(source)]
+        return ["given", "classes", *_options(_made_by(entry.maker), dict(entry.fixed))]
+    if what in FOUND:
+        return ["given", *_options(_made_by(BESIDE[what]), {"side": ""})]
+    maker = FOLDER if path.is_dir() else _reader_of(path)
+    films = _options(_made_by(FILMS), {}) if path.is_dir() else []
+    return ["given", *dict.fromkeys([*_options(_made_by(maker), {}), *films])] if maker else []
+
+
+def _reader_of(path: Path) -> str | None:
+    ending = path.suffix.lower()
+    return READERS.get(Path(path.stem).suffix.lower() if ending in PACKED else ending)
 
 
 def _load(source: str | Path, options: dict[str, Any]) -> Dataset:
@@ -64,20 +109,60 @@ def _load(source: str | Path, options: dict[str, Any]) -> Dataset:
     return _read(path, is_folder, options)
 
 
+def _frame(source: Any) -> Any:
+    """A data frame; anything else is refused in a sentence."""
+    if type(source).__module__.split(".")[0] in ("pandas", "polars") and type(source).__name__ == "DataFrame":
+        return source
+    raise ValueError(
+        f"expected a name, a path or a data frame of pandas or polars, but it is a {type(source).__name__}."
+    )
+
+
+def _gathered(options: dict[str, Any]) -> dict[str, Any]:
+    """Options such as types.age=category as one, of the columns it names: {"types": {"age": "category"}}."""
+    found: dict[str, Any] = {}
+    for option, value in options.items():
+        name, dot, column = option.partition(".")
+        if dot and isinstance(found.setdefault(name, {}), dict):
+            found[name] = {**found[name], column: value}
+        else:
+            found[option] = value
+    return found
+
+
+def _beside(path: Path, given: str, options: dict[str, Any]) -> Dataset:
+    """Reads a folder of pictures with what is found beside them."""
+    what, _, side = given.partition("=")
+    if not path.is_dir():
+        raise ValueError(f"{given} is given of a folder of pictures, but {str(path)[:200]} is none.")
+    if what == "caption" and side:
+        raise ValueError(f"caption takes nothing after it, but it is {given[:60]}.")
+    fixed = {"side": side} if what == "pair" else {}
+    return _call(BESIDE[what], f"the folder {path}", {"path": path, **fixed}, options)
+
+
+def _captioned(name: str, options: dict[str, Any]) -> Dataset:
+    """Draws a named set that is made together with its captions."""
+    if options.get("context", "caption") != "caption":
+        raise ValueError(f"caption is given of {name}, but so is its {str(options['context'])[:40]}: ask for one.")
+    return _named(name, {**options, "context": "caption"})
+
+
 def _read(path: Path, is_folder: bool, options: dict[str, Any]) -> Dataset:
     """Reads the user's folder or file."""
     if is_folder:
-        return _call("folders.read_folder", f"the folder {path}", {"path": path}, options)
-    maker = _READERS.get(path.suffix.lower())
+        maker = FILMS if "film" in options else FOLDER
+        return _call(maker, f"the folder {path}", {"path": path}, options, [] if maker == FILMS else ["film"])
+    maker = _reader_of(path)
     if maker is None and path.suffix.lower() in IMAGE_SUFFIXES:
         raise ValueError(f"{path} is one image, but a data set is many: give the folder that holds them.")
     if maker is None:
         raise ValueError(
             f"{path} cannot be read as data: expected a folder of images or a file that ends in "
-            f"{', '.join(_READERS)}, but it ends in {path.suffix or 'nothing'}."
+            f"{', '.join(READERS)}, but it ends in {path.suffix or 'nothing'}. {way_out(path)}"
         )
     try:
-        return _call(maker, f"the file {path}", {"path": path}, options)
+        return _call(maker, f"the file {path}", {"path": path}, _gathered(options))
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -97,7 +182,7 @@ def _named(name: str, options: dict[str, Any]) -> Dataset:
             raise  # a sentence already
         reason = str(error) or type(error).__name__
         raise ValueError(f"the files of {name} cannot be read ({reason}): get them again.") from error
-    from_files = not entry.maker.startswith("synthetic.")
+    from_files = not entry.maker.startswith(("synthetic:", "worlds."))
     if from_files and entry.fingerprint and not options and data.fingerprint != entry.fingerprint:
         raise ValueError(
             f"the files of {name} are not the original ones: the fingerprint is {data.fingerprint} instead of "
@@ -108,8 +193,7 @@ def _named(name: str, options: dict[str, Any]) -> Dataset:
 
 def _call(maker: str, what: str, fixed: dict[str, Any], options: dict[str, Any], more: Sequence[str] = ()) -> Dataset:
     """Calls the maker with the options that it knows, and names the nearest to those it does not know."""
-    module, function = maker.split(".")
-    make: Callable[..., Dataset] = getattr(import_module(f"ptheta.data.{module}"), function)
+    make = _made_by(maker)
     known = [*_options(make, fixed), *more]
     for option in options:
         if option not in known:
@@ -120,13 +204,22 @@ def _call(maker: str, what: str, fixed: dict[str, Any], options: dict[str, Any],
     return make(**fixed, **options)
 
 
+def _made_by(maker: str) -> Callable[..., Dataset]:
+    module, function = maker.split(":")
+    return getattr(import_module(f"ptheta.data.{module}"), function)
+
+
 def _require_type(make: Callable[..., Dataset], what: str, option: str, value: Any) -> None:
     """Refuses plain values of another type than the option has: what the command line was given may be anything."""
     parameter = inspect.signature(make).parameters.get(option)
     kinds = get_args(parameter.annotation) or (parameter.annotation,) if parameter else (int, float)
     fits = type(value) in kinds or (type(value) is int and float in kinds)
-    if isinstance(value, tuple(_KINDS)) and not fits:
-        words = " or ".join(_KINDS[kind] for kind in kinds if kind in _KINDS)
+    if any(get_origin(kind) is Mapping for kind in kinds) and not isinstance(value, Mapping):
+        raise ValueError(
+            f"the option {option} of {what} is given column by column, such as {option}.age=..., not at once."
+        )
+    if isinstance(value, tuple(KINDS)) and not fits:
+        words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS)
         raise ValueError(f"the option {option} of {what} should be {words}, but it is {str(value)[:80]!r}.")
 
 

@@ -14,7 +14,7 @@ __all__ = ["KEYS", "jsb", "jsb_pieces"]
 
 KEYS, LOWEST = 88, 21  # a piano's keys, and the MIDI number of the lowest
 
-_JSB = File(
+JSB = File(
     "music/jsb_chorales/jsb-chorales-quarter.json",
     "2db9329f1881a1d3f49703ec556bf1d6f84b4f6c1d702c156536e93cf31e1c91",
     "https://raw.githubusercontent.com/czhuang/JSB-Chorales-dataset/master/jsb-chorales-quarter.json",
@@ -30,7 +30,7 @@ def jsb_pieces(split: Literal["train", "valid", "test"]) -> list[Tensor]:
     Returns:
         Piano rolls, uint8 with shape (steps, 88) each; a step is a quarter note.
     """
-    pieces = json.loads(locate("jsb", _JSB).read_bytes())[split]
+    pieces = json.loads(locate("jsb", JSB).read_bytes())[split]
     rolls = []
     for piece in pieces:
         roll = torch.zeros(len(piece), KEYS, dtype=torch.uint8)

@@ -12,6 +12,7 @@ References:
 
 import io
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,11 @@ __all__ = [
     "orl_faces",
 ]
 
-_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-_FASHION = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
-_AMAT = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/binarized_mnist_"
+MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+FASHION = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+AMAT = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/binarized_mnist_"
 
-_IDX = {  # train images, train labels, test images, test labels
+IDX = {  # train images, train labels, test images, test labels
     "mnist": (
         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
         "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -52,25 +53,25 @@ _IDX = {  # train images, train labels, test images, test labels
         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     ),
 }
-_BITS = {
+BITS = {
     "train": "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d",
     "valid": "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2",
     "test": "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c",
 }
-_CIFAR = File(
+CIFAR = File(
     "cifar10/cifar-10-binary.tar.gz",
     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
 )
-_BATCH = 10_000  # images in one file of CIFAR-10
-_OMNIGLOT = File(
+BATCH = 10_000  # images in one file of CIFAR-10
+OMNIGLOT = File(
     "omniglot/images_background_small1.zip",
     "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
     "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/images_background_small1.zip",
 )
-_DIGITS = tuple("0123456789")
-_CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-_THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+DIGITS = tuple("0123456789")
+CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 def digits(*, binary: bool = False) -> Dataset:
@@ -82,17 +83,27 @@ def digits(*, binary: bool = False) -> Dataset:
     Returns:
         The shuffled split 80 / 10 / 10.
     """
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    x = torch.from_numpy(images.astype(np.uint8)).reshape(-1, 1, 8, 8)
+    numbers = _digits_of_sklearn()
+    x, labels = torch.from_numpy(numbers[:, :-1].astype(np.uint8)).reshape(-1, 1, 8, 8), numbers[:, -1]
     space, name, how = Levels((1, 8, 8), 17), "digits", "17 levels of grey"
     if binary:
         x, space = (x >= 8).to(torch.uint8), Binary((1, 8, 8))
         name, how = "digits-binary", "a pixel is 1 where its level is 8 or more out of 16"
     train, valid, test = split_events(Events(x, torch.from_numpy(labels.astype(np.int64))))
     text = f"Handwritten digits of scikit-learn, 8x8, {how}; a fixed random split 80 / 10 / 10."
-    return Dataset(name, space, train, valid, test, Classes(10), text, class_names=_DIGITS)
+    return Dataset(name, space, train, valid, test, Classes(10, DIGITS), text)
+
+
+def _digits_of_sklearn() -> np.ndarray:
+    """Rows of 64 pixels and a label, from the file itself: scikit-learn's data modules take longer than the file."""
+    found = find_spec("sklearn")
+    path = Path(found.origin if found and found.origin else "").parent / "datasets" / "data" / "digits.csv.gz"
+    if path.is_file():
+        return np.loadtxt(path, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    return np.column_stack([images, labels])
 
 
 def idx_images(*, name: str) -> Dataset:
@@ -104,10 +115,10 @@ def idx_images(*, name: str) -> Dataset:
     Returns:
         50,000 / 10,000 / 10,000 events: the last 10,000 training images validate.
     """
-    folder, address = ("mnist", _MNIST) if name == "mnist" else ("fashion_mnist", _FASHION)
+    folder, address = ("mnist", MNIST) if name == "mnist" else ("fashion_mnist", FASHION)
     tensors = []
     for file, sha256 in zip(
-        ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"), _IDX[name], strict=True
+        ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"), IDX[name], strict=True
     ):
         file = f"{file}-ubyte.gz"
         tensors.append(_read_idx(locate(name, File(f"{folder}/{file}", sha256, address + file))))
@@ -118,10 +129,9 @@ def idx_images(*, name: str) -> Dataset:
         Events(x[:-10_000], labels[:-10_000]),
         Events(x[-10_000:], labels[-10_000:]),
         Events(tensors[2][:, None], tensors[3].long()),
-        Classes(10),
+        Classes(10, DIGITS if name == "mnist" else CLOTHES),
         f"{'Handwritten digits' if name == 'mnist' else 'Clothing'}, 28x28 grey; "
         "the last 10,000 of the 60,000 training images validate, the official 10,000 test.",
-        class_names=_DIGITS if name == "mnist" else _CLOTHES,
     )
 
 
@@ -139,11 +149,11 @@ def binarized_mnist() -> Dataset:
     """The static binarization of Larochelle and Murray (2011), from its text files or from a bit-packed npz."""
     packed = find("binarized_mnist/binarized_mnist.npz")
     splits = []
-    for split, sha256 in _BITS.items():
+    for split, sha256 in BITS.items():
         if packed is not None:
             splits.append(_unpack(packed, split, 784).reshape(-1, 1, 28, 28))
         else:
-            file = File(f"binarized_mnist/binarized_mnist_{split}.amat", sha256, f"{_AMAT}{split}.amat")
+            file = File(f"binarized_mnist/binarized_mnist_{split}.amat", sha256, f"{AMAT}{split}.amat")
             text = np.fromfile(locate("binarized-mnist", file), np.uint8)  # "0 1 ... 0\n": a digit, a space
             splits.append(torch.from_numpy(text[::2] - ord("0")).reshape(-1, 1, 28, 28))
     train, valid, test = map(Events, splits)
@@ -165,25 +175,24 @@ def cifar10() -> Dataset:
     found = [find(f"cifar10/{f}") or find(f"cifar10/cifar-10-batches-bin/{f}") for f in files]
     paths = [path for path in found if path is not None]
     if len(paths) == len(files):
-        raws = [read_bytes(path, 2 * _BATCH * 3073) for path in paths]
+        raws = [read_bytes(path, 2 * BATCH * 3073) for path in paths]
     else:
-        archive = locate("cifar10", _CIFAR, "the official binary version; the Python one is a pickle and is not read")
+        archive = locate("cifar10", CIFAR, "the official binary version; the Python one is a pickle and is not read")
         raws = _members(archive, files)
     for file, raw in zip(files, raws, strict=True):
-        if len(raw) != _BATCH * 3073:
-            raise ValueError(f"the file {file} of cifar10 should have {_BATCH * 3073} bytes, but it has {len(raw)}.")
+        if len(raw) != BATCH * 3073:
+            raise ValueError(f"the file {file} of cifar10 should have {BATCH * 3073} bytes, but it has {len(raw)}.")
     rows = [torch.frombuffer(bytearray(raw), dtype=torch.uint8).reshape(-1, 3073) for raw in raws]
     events = [Events(r[:, 1:].reshape(-1, 3, 32, 32), r[:, 0].long()) for r in (torch.cat(rows[:5]), rows[5])]
     text = "Colour pictures of ten things, 32x32; the last 5,000 of the 50,000 training images validate."
     return Dataset(
         "cifar10",
         Levels((3, 32, 32), 256),
-        events[0][: -_BATCH // 2],
-        events[0][-_BATCH // 2 :],
+        events[0][: -BATCH // 2],
+        events[0][-BATCH // 2 :],
         events[1],
-        Classes(10),
+        Classes(10, THINGS),
         text,
-        class_names=_THINGS,
     )
 
 
@@ -194,7 +203,7 @@ def _members(archive: Path, files: list[str]) -> list[bytes]:
         with tarfile.open(archive) as tar:
             for file in files:
                 member = tar.extractfile(f"cifar-10-batches-bin/{file}")
-                raws.append(member.read(_BATCH * 3073 + 1) if member else b"")
+                raws.append(member.read(BATCH * 3073 + 1) if member else b"")
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise ValueError(f"{archive} is not the whole archive of CIFAR-10 ({error}); get it again.") from error
     return raws
@@ -214,9 +223,8 @@ def cifar10_subset() -> Dataset:
         Events(x[:-1000], labels[:-1000]),
         Events(x[-1000:], labels[-1000:]),
         Events(test, test_labels),
-        Classes(10),
+        Classes(10, THINGS),
         text,
-        class_names=_THINGS,
     )
 
 
@@ -245,7 +253,7 @@ def omniglot() -> Dataset:
     from PIL import Image
 
     ink, alphabets, drawers = [], [], []
-    path = locate("omniglot-small", _OMNIGLOT)
+    path = locate("omniglot-small", OMNIGLOT)
     pictures = sorted(name for name in member_names(path) if name.endswith(".png"))
     for name, raw in zip(pictures, members(path, pictures), strict=True):
         with Image.open(io.BytesIO(raw), formats=("PNG",)) as image:
@@ -262,7 +270,7 @@ def omniglot() -> Dataset:
         "Characters of five alphabets, 105x105 black and white averaged to 28x28 with 256 levels, ink bright; "
         "of the 20 drawers 16 train, 2 validate, 2 test. Not the Omniglot of the IWAE paper."
     )
-    return Dataset("omniglot-small", Levels((1, 28, 28), 256), *splits, Classes(len(names)), text, class_names=names)
+    return Dataset("omniglot-small", Levels((1, 28, 28), 256), *splits, Classes(len(names), names), text)
 
 
 def _shrink(ink: np.ndarray) -> Tensor:

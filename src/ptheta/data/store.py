@@ -21,7 +21,7 @@ from ptheta.data.unpack import require_readable
 __all__ = ["File", "cache_folder", "find", "locate"]
 
 TIMEOUT = 10.0  # seconds without an answer
-_BLOCK = 1 << 20
+BLOCK = 1 << 20
 
 
 @final
@@ -134,7 +134,7 @@ def _copy(
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(f"downloading {name}", total=total)
-        while block := read(_BLOCK):
+        while block := read(BLOCK):
             write(block)
             update(block)
             bar.advance(task, len(block))

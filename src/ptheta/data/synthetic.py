@@ -218,7 +218,7 @@ def _two_gaussians() -> GaussianMixture:
     return _on_line([0.5, 0.5], [-3.0, 3.0], [1.0, 1.0])
 
 
-_TRUTHS: dict[str, Callable[..., Truth]] = {
+TRUTHS: dict[str, Callable[..., Truth]] = {
     "ring": _ring,
     "grid": _grid,
     "moons": _moons,
@@ -227,7 +227,7 @@ _TRUTHS: dict[str, Callable[..., Truth]] = {
     "bars": BarsAndStripes,
     "copy": Copy,
 }
-_ABOUT = {
+ABOUT = {
     "ring": "Gaussians on a circle",
     "grid": "Gaussians on a lattice",
     "moons": "Two interlocked half circles, blurred",
@@ -249,19 +249,19 @@ def truth(name: str, **options: Any) -> Truth:
     Returns:
         An object with ``log_prob``, ``entropy`` and ``sample``.
     """
-    if name not in _TRUTHS:
-        raise ValueError(f"expected a synthetic set out of {', '.join(_TRUTHS)}, but the name is {name!r}.")
+    if name not in TRUTHS:
+        raise ValueError(f"expected a synthetic set out of {', '.join(TRUTHS)}, but the name is {name!r}.")
     for option, value in options.items():
         whole = option in ("modes", "side", "size")
         if not 0 < value < (1000 if whole else math.inf) or (whole and value != int(value)):
             kind = "a whole number from 1 to 999" if whole else "a positive number"
             raise ValueError(f"{option} should be {kind}, but it is {value}.")
-    return _TRUTHS[name](**options)
+    return TRUTHS[name](**options)
 
 
 def truth_options(name: str) -> list[str]:
     """The options of ``truth(name)``."""
-    return list(inspect.signature(_TRUTHS[name]).parameters)
+    return list(inspect.signature(TRUTHS[name]).parameters)
 
 
 def synthetic(*, name: str, n: int = 10_000, seed: int = 0, **options: Any) -> Dataset:
@@ -287,5 +287,5 @@ def synthetic(*, name: str, n: int = 10_000, seed: int = 0, **options: Any) -> D
     )
     space = Real.standardising(train.x) if isinstance(law.space, Real) else law.space
     settings = "".join(f", {key}={value}" for key, value in options.items())
-    text = f"{_ABOUT[name]} (synthetic{settings}); ptheta.data.synthetic.truth({name!r}) knows log p and the entropy."
+    text = f"{ABOUT[name]} (synthetic{settings}); ptheta.data.synthetic.truth({name!r}) knows log p and the entropy."
     return Dataset(name, space, train, valid, test, description=text)

@@ -17,10 +17,10 @@ from ptheta.data.store import File, find, locate
 from ptheta.data.unpack import gunzip, members, open_arrays
 from ptheta.spaces import Binary, Real
 
-__all__ = ["debd", "dna", "red_wine", "uci"]
+__all__ = ["adult", "debd", "dna", "red_wine", "uci"]
 
-_DEBD = "https://raw.githubusercontent.com/UCLA-StarAI/Density-Estimation-Datasets/master/datasets/"
-_SHA256 = {  # train, valid, test
+DEBD = "https://raw.githubusercontent.com/UCLA-StarAI/Density-Estimation-Datasets/master/datasets/"
+SHA256 = {  # train, valid, test
     "accidents": (
         "a76648cf00772c275b4277b21d858e235e3c6d3c5ef30beeb4958189b6bed21c",
         "fd3a80a0f411f157cf3772a057d26980bb166cb89b10cafb818a53f1ec30d46d",
@@ -74,6 +74,21 @@ _SHA256 = {  # train, valid, test
 }
 
 
+ADULT = (
+    "age workclass fnlwgt education education-num marital-status occupation relationship race sex capital-gain "
+    "capital-loss hours-per-week native-country income"
+)
+
+
+def adult() -> Dataset:
+    """The census rows of the adult set, 32,561 of its training file, blanks and all."""
+    from ptheta.data.tables import named_table
+
+    url = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult/adult.data"
+    sha = "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d"
+    return named_table(locate("adult", File("adult/adult.data", sha, url)), "adult", ADULT.split())
+
+
 def debd(*, name: str) -> Dataset:
     """A binary set of the density estimation benchmark, as split there.
 
@@ -85,11 +100,11 @@ def debd(*, name: str) -> Dataset:
     """
     folder = "dna" if name == "dna-debd" else name
     splits = []
-    for split, sha256 in zip(("train", "valid", "test"), _SHA256[folder], strict=True):
+    for split, sha256 in zip(("train", "valid", "test"), SHA256[folder], strict=True):
         path = f"debd/{folder}/{folder}.{split}.data"
         packed = find(f"{path}.gz")
         if packed is None:
-            raw = locate(name, File(path, sha256, f"{_DEBD}{folder}/{folder}.{split}.data")).read_bytes()
+            raw = locate(name, File(path, sha256, f"{DEBD}{folder}/{folder}.{split}.data")).read_bytes()
         else:
             raw = gunzip(packed, 64 << 20)
         splits.append(Events(_bits(raw)))

@@ -14,7 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["gunzip", "member_names", "members", "most_bytes", "open_arrays", "read_bytes", "require_readable"]
+__all__ = [
+    "gunzip",
+    "member_names",
+    "members",
+    "most_bytes",
+    "open_arrays",
+    "read_bytes",
+    "require_readable",
+    "size_text",
+]
 
 
 def most_bytes() -> int:
@@ -46,8 +55,8 @@ def require_readable(path: Path, most: int | None = None) -> None:
         raise ValueError(f"{path} is not a plain file: expected a file on disk, not a device, a pipe or a folder.")
     if found.st_size > most:
         raise ValueError(
-            f"{path} has {_size(found.st_size)}, but on this machine at most {_size(most)} of it fit in memory: "
-            "give a part of it."
+            f"{path} has {size_text(found.st_size)}, but on this machine at most {size_text(most)} of it fit in "
+            "memory: give a part of it."
         )
 
 
@@ -68,7 +77,7 @@ def gunzip(path: Path, most: int) -> bytes:
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ValueError(f"{path} is not a whole gzip file ({error}); get it again.") from error
     if len(raw) > most:
-        raise ValueError(f"{path} unpacks to more than the {_size(most)} that it should hold; get it again.")
+        raise ValueError(f"{path} unpacks to more than the {size_text(most)} that it should hold; get it again.")
     return raw
 
 
@@ -88,7 +97,9 @@ def members(path: Path, names: Sequence[str], most: int = 64 << 20) -> list[byte
         with zipfile.ZipFile(path) as archive:
             size = sum(archive.getinfo(name).file_size for name in names)
             if size > most:
-                raise ValueError(f"its members unpack to {_size(size)}, more than the {_size(most)} they should")
+                raise ValueError(
+                    f"its members unpack to {size_text(size)}, more than the {size_text(most)} they should"
+                )
             return [archive.read(name) for name in names]
     except Exception as error:  # damaged archives raise anything
         raise ValueError(f"{path} cannot be read as a zip file ({error}); get it again.") from error
@@ -119,7 +130,7 @@ def open_arrays(path: Path) -> dict[str, np.ndarray]:
             with zipfile.ZipFile(path) as archive:
                 size = sum(member.file_size for member in archive.infolist())
             if size > most_bytes():
-                raise ValueError(f"its arrays take {_size(size)}, more than fit in memory")
+                raise ValueError(f"its arrays take {size_text(size)}, more than fit in memory")
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
@@ -136,5 +147,6 @@ def open_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} cannot be read as numpy arrays ({reason}).") from error
 
 
-def _size(n: int) -> str:
+def size_text(n: int) -> str:
+    """A number of bytes as people write it."""
     return f"{n / 2**30:.1f} GiB" if n >= 1 << 30 else f"{n / 2**20:.1f} MiB" if n >= 1 << 20 else f"{n} bytes"
