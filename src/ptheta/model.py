@@ -1,9 +1,12 @@
 """The interfaces every family shares.
 
-A ``Model`` is a distribution p(x | context) over events of one space. A ``Trained`` module is anything gradient
-descent fits: it says who minimises what (``objectives``) and the engine does the rest. The protocols answer questions
-("can I score with this?") and carry no code; Goodfellow's taxonomy is visible in them: explicit and tractable is
-``HasLogProb``, explicit and approximate is ``HasElbo`` or ``HasEnergy``, implicit is neither.
+    Model         anything fitted to events of one space
+    Distribution  a Model of p(x | context): it samples, and scores where it can
+    Trained       a Model that gradient descent fits: it says who minimises what, and the engine does the rest
+    LossModel     the common case: a trained distribution with one loss over all parameters
+
+A map (an autoencoder, a translation) is a ``Trained`` that is no ``Distribution``. What else a model offers it says by
+its methods: see ``protocols.py``.
 
 One training step, for every family:
 
@@ -14,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Protocol, Self, final, runtime_checkable
+from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
@@ -23,20 +26,10 @@ from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Space
 
-__all__ = [
-    "Estimate",
-    "HasCode",
-    "HasComplete",
-    "HasElbo",
-    "HasEnergy",
-    "HasLogProb",
-    "HasPseudoLikelihood",
-    "LossModel",
-    "Model",
-    "Objective",
-    "Trained",
-    "check_mask",
-]
+__all__ = ["Distribution", "Estimate", "LossModel", "Model", "Objective", "Trained", "check_mask"]
+
+NUMBERS = 2**20  # the most in flight where a batch is scored without gradient
+FEWEST = 100  # events that are scored together all the same
 
 
 @final
@@ -70,55 +63,25 @@ class Estimate:
         error: Its standard error; 0 when exact.
         exact: Whether it was enumerated.
         bias: The known direction of its bias in a phrase, or None.
+        bracket: Two ends, one too low and one too high on average, between which it should lie; None without.
     """
 
     value: float
     error: float
     exact: bool
     bias: str | None = None
-
-
-class Trained(nn.Module, ABC):
-    """Anything gradient descent fits.
-
-    ``step`` is the engine's count of training steps, a buffer that a checkpoint restores. Losses may read it (warm-up,
-    fade-in), never change it. What else changes with training time is a buffer too, changed only in training mode.
-    """
-
-    space: Space
-    context_space: Space | None
-    step: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-
-    @abstractmethod
-    def objectives(self) -> Sequence[Objective]:
-        """Who minimises what. Asked for afresh at each ``fit``."""
-
-    @final
-    def fit(self, data: Any, **training: Any) -> Self:
-        """Trains from the present weights; see ``ptheta.training.fit`` for the options."""
-        from ptheta.training import fit  # the one import against the arrows
-
-        fit(self, data, **training)
-        return self
+    bracket: tuple[float, float] | None = None
 
 
 class Model(ABC):
-    """A distribution p(x | context) over events of one space."""
+    """Anything fitted to events of one space."""
 
     space: Space
     context_space: Space | None
 
     @abstractmethod
-    def fit(self, data: Any, **settings: Any) -> Self:
+    def fit(self, data: Any, **training: Any) -> Self:
         """Fits to ``data.train``: closed-form models afresh, trained ones from their present weights; takes a seed."""
-
-    @abstractmethod
-    def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
-        """Draws n valid events, with shape (n, *space.shape), without gradient; one per row of the context."""
 
     @final
     def check(self, x: Tensor, context: Tensor | None = None) -> None:
@@ -140,6 +103,50 @@ class Model(ABC):
             raise ValueError(f"expected one context per event: {n} rows, but the context has {len(context)}.")
 
 
+class Distribution(Model):
+    """A distribution p(x | context) over events of one space."""
+
+    @abstractmethod
+    def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
+        """Draws n valid events, with shape (n, *space.shape), without gradient; one per row of the context."""
+
+
+class Trained(nn.Module, Model):
+    """Anything gradient descent fits.
+
+    ``step`` is the engine's count of training steps, a buffer that a checkpoint restores. Losses may read it (warm-up,
+    fade-in), never change it. What else changes with training time is a buffer too, changed only in training mode.
+    """
+
+    step: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    @abstractmethod
+    def objectives(self) -> Sequence[Objective]:
+        """Who minimises what. Asked for afresh at each ``fit``."""
+
+    def begin(self, x: Tensor, context: Tensor | None) -> None:
+        """Sets what the first batch decides, such as frequencies or a codebook.
+
+        The engine calls this once, without gradient, before step 0 of a model that has not been trained; never again.
+
+        Args:
+            x: The first batch of events, whole, with shape (B, *space.shape).
+            context: Their contexts, or None.
+        """
+
+    @final
+    def fit(self, data: Any, **training: Any) -> Self:
+        """Trains from the present weights; see ``ptheta.training.fit`` for the options."""
+        from ptheta.training import fit  # the one import against the arrows
+
+        fit(self, data, **training)
+        return self
+
+
 def require_sizes(who: str, *, least: int = 1, **sizes: int) -> None:
     """Raises ValueError, in a sentence, unless every size that the model ``who`` was given is large enough."""
     for name, size in sizes.items():
@@ -147,13 +154,44 @@ def require_sizes(who: str, *, least: int = 1, **sizes: int) -> None:
             raise ValueError(f"{name} of {who} should be at least {least}, but it is {size}.")
 
 
-def tempered(model: Model, temperature: float) -> dict[str, float]:
+def distribution(model: Model) -> Distribution:
+    """The model itself; raises ValueError, in a sentence, where it is a map, which has no samples to draw."""
+    if not isinstance(model, Distribution):
+        raise ValueError(
+            f"{type(model).__name__} is a map, not a distribution: it draws no samples. Encode, decode or translate "
+            "events with it."
+        )
+    return model
+
+
+def tempered(model: Distribution, temperature: float) -> dict[str, float]:
     """Keywords of ``model.sample`` at a temperature; raises ValueError, in a sentence, where the model knows only 1."""
     if temperature == 1:
         return {}
     if "temperature" not in signature(model.sample).parameters:
         raise ValueError(f"{type(model).__name__} has no temperature: it draws from the model as it is.")
     return {"temperature": temperature}
+
+
+def in_parts(
+    score: Callable[[Tensor, Tensor | None], Tensor], x: Tensor, context: Tensor | None, numbers: int
+) -> Tensor:
+    """Scores events part by part where no gradient is asked for, so that memory does not grow with their number.
+
+    Args:
+        score: Takes events and contexts, returns numbers with shape (B,).
+        x: Events with shape (B, *space.shape).
+        context: Their contexts, or None.
+        numbers: How many numbers one event takes, by which parts are cut.
+
+    Returns:
+        The scores, with shape (B,).
+    """
+    rows = max(FEWEST, NUMBERS // max(numbers, 1))
+    if torch.is_grad_enabled() or len(x) <= rows:
+        return score(x, context)
+    contexts = [None] * len(x) if context is None else context.split(rows)
+    return torch.cat([score(part, c) for part, c in zip(x.split(rows), contexts, strict=False)])
 
 
 def check_mask(x: Tensor, mask: Tensor) -> None:
@@ -169,8 +207,8 @@ def known_part(x: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, x, torch.zeros_like(x))
 
 
-class LossModel(Trained, Model):
-    """The common case: one loss over all parameters."""
+class LossModel(Trained, Distribution):
+    """The common case: a distribution with one loss over all parameters."""
 
     optimizer: Optimizer = Adam()
 
@@ -182,75 +220,3 @@ class LossModel(Trained, Model):
     def objectives(self) -> Sequence[Objective]:
         parameters = tuple(p for p in self.parameters() if p.requires_grad)
         return (Objective("loss", self.loss, parameters, optimizer=self.optimizer),)
-
-
-@runtime_checkable
-class HasLogProb(Protocol):
-    """Explicit and tractable."""
-
-    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The exact, normalised log-likelihood log p(x | context) in nats, with shape (B,)."""
-        ...
-
-
-@runtime_checkable
-class HasElbo(Protocol):
-    """Explicit, approximated from below."""
-
-    def elbo(self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, noise: Noise | None = None) -> Tensor:
-        """A lower bound on log p(x | context) in nats, the mean over ``draws``, with shape (B,)."""
-        ...
-
-
-@runtime_checkable
-class HasEnergy(Protocol):
-    """Explicit up to a constant: log p(x) = -energy(x) - log Z."""
-
-    def energy(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The (free) energy of events in nats, with shape (B,)."""
-        ...
-
-    def log_partition(self, noise: Noise | None = None, budget: int = 1000) -> Estimate:
-        """log Z: by enumeration when small, else by annealed importance sampling over ``budget`` temperatures."""
-        ...
-
-
-@runtime_checkable
-class HasPseudoLikelihood(Protocol):
-    """A cheap sign of progress where no likelihood is at hand. Not a likelihood."""
-
-    def pseudo_log_likelihood(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The sum over variables of log p(x_i | all others) in nats, with shape (B,)."""
-        ...
-
-
-@runtime_checkable
-class HasCode(Protocol):
-    """Maps events to codes and back."""
-
-    code_space: Space
-
-    def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The code of each event, with shape (B, *code_space.shape)."""
-        ...
-
-    def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """The event of each code, with shape (B, *space.shape)."""
-        ...
-
-
-@runtime_checkable
-class HasComplete(Protocol):
-    """Fills what a mask leaves open."""
-
-    def complete(
-        self,
-        x: Tensor,
-        mask: Tensor,
-        context: Tensor | None = None,
-        *,
-        noise: Noise | None = None,
-        temperature: float = 1.0,
-    ) -> Tensor:
-        """Events equal to ``x`` where the Boolean ``mask`` is true, sampled elsewhere, with shape (B, *space.shape)."""
-        ...

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Noise", "seeded"]
+__all__ = ["Noise", "seeded", "seeded_generator"]
 
 Key = str | int
 
@@ -103,7 +103,8 @@ class Noise:
 
     def _draw(self, shape: Sequence[int], key: Key) -> Tensor:
         name = repr(tuple(map(_plain, (self.seed or 0, *self._path, key)))).encode()
-        stream = np.random.PCG64(int.from_bytes(hashlib.blake2b(name, digest_size=16).digest()))
+        digest = hashlib.blake2b(name, digest_size=16).digest()
+        stream = np.random.PCG64(np.frombuffer(digest[::-1], "<u4"))  # one number of 128 bits, lowest words first
         if self._start:
             stream.advance(self._start * math.prod(shape[1:]))
         return torch.from_numpy(np.random.Generator(stream).random(tuple(shape)))
@@ -126,6 +127,21 @@ def seeded(seed: int | None) -> Iterator[None]:
     if seed is None:
         yield
         return
+    state = seeded_generator(seed).get_state()
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+        torch.random.default_generator.set_state(state)
         yield
+
+
+def seeded_generator(seed: int) -> torch.Generator:
+    """A generator of torch's own under a seed.
+
+    Args:
+        seed: An integer of 64 bits.
+
+    Returns:
+        The generator. Raises ValueError, in a sentence, for a seed of more bits.
+    """
+    if not -(2**63) <= seed < 2**63:
+        raise ValueError(f"a seed should be an integer from -2^63 to 2^63 - 1, but it is {seed}.")
+    return torch.Generator().manual_seed(seed)
