@@ -6,12 +6,11 @@ per output, which are shuffled into place and cropped where the size is odd. Tha
 enlarging, and spares the transposed convolution, which is slow on a CPU for few channels.
 
 There is no normalisation: no example depends on another, and training and evaluation agree. Contexts enter each
-stage as a bias per feature.
+stage as a bias per feature, or where they are pictures per pixel.
 
 References:
     Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network
     (Shi et al., 2016) https://arxiv.org/abs/1609.05158
-    Deep Residual Learning for Image Recognition (He et al., 2015) https://arxiv.org/abs/1512.03385
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ConvDecoder", "ConvEncoder", "halvings"]
+from ptheta.nn.contexts import Injection
+from ptheta.nn.residual import ResidualBlock
+
+__all__ = ["ConvDecoder", "ConvEncoder", "Pyramid", "halvings"]
 
 
 def halvings(size: tuple[int, int], least: int = 8) -> list[tuple[int, int]]:
@@ -53,9 +55,10 @@ class ConvEncoder(nn.Module):
         width: The number of feature maps after the first convolution; it doubles with each halving, up to four times.
         blocks: The number of residual blocks at the smallest size.
         hidden: The width of the dense layer before the last.
-        context: The number of context features; 0 for none.
+        context: The shape of what is read of a context; () for none.
 
     Example:
+        >>> import torch
         >>> net = ConvEncoder((3, 9, 13), 10, width=4, hidden=16)
         >>> net(torch.zeros(2, 3, 9, 13)).shape
         torch.Size([2, 10])
@@ -69,7 +72,7 @@ class ConvEncoder(nn.Module):
         width: int = 32,
         blocks: int = 1,
         hidden: int = 256,
-        context: int = 0,
+        context: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         channels, height, breadth = shape
@@ -79,19 +82,48 @@ class ConvEncoder(nn.Module):
         self.down = nn.ModuleList(
             nn.Conv2d(before, after, 3, padding=1, stride=2) for before, after in pairwise(widths)
         )
-        self.context = nn.ModuleList(nn.Linear(context, w, bias=False) for w in widths if context)
+        self.context = nn.ModuleList(Injection(context, w) for w in widths if context)
         self.blocks = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(blocks)))
         flat = widths[-1] * self.sizes[-1][0] * self.sizes[-1][1]
         self.dense = nn.Linear(flat, hidden)
         self.last = nn.Linear(hidden, outputs)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Maps images with shape (B, C, H, W) and context features (B, context) to (B, outputs)."""
-        h = F.silu(_shift(self.first(x), self.context, 0, context))
-        for i, layer in enumerate(self.down):
-            h = F.silu(_shift(layer(h), self.context, i + 1, context))  # (B, widths[i + 1], *sizes[i + 1])
-        h = F.silu(self.blocks(h))
+        """Maps images with shape (B, C, H, W) and contexts as they were read, (B, *context), to (B, outputs)."""
+        h = F.silu(self.blocks(self.maps(x, context)[-1]))
         return self.last(F.silu(self.dense(h.flatten(1))))
+
+    def maps(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        """The features at each size, largest first, each with shape (B, widths[i], *sizes[i])."""
+        found = [F.silu(_shift(self.first(x), self.context, 0, context))]
+        for i, layer in enumerate(self.down):
+            found.append(F.silu(_shift(layer(found[-1]), self.context, i + 1, context)))
+        return found
+
+
+@final
+class Pyramid(nn.Module):
+    """The features of an encoder at every size but the largest, as one vector; sizes count alike.
+
+    Args:
+        encoder: Of images that are halved at least once.
+
+    Example:
+        >>> import torch
+        >>> Pyramid(ConvEncoder((1, 8, 8), 2, width=4))(torch.zeros(3, 1, 8, 8)).shape
+        torch.Size([3, 128])
+    """
+
+    def __init__(self, encoder: ConvEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images (B, C, H, W) to vectors (B, features)."""
+        found = [h.flatten(1) for h in self.encoder.maps(x)]
+        found = found[1:] or found
+        total = sum(h.shape[1] for h in found)
+        return torch.cat([h * (total / (len(found) * h.shape[1])) ** 0.5 for h in found], 1)
 
 
 @final
@@ -105,9 +137,10 @@ class ConvDecoder(nn.Module):
         width: The number of feature maps at full size; it doubles with each halving, up to four times.
         blocks: The number of residual blocks at the smallest size.
         hidden: The width of the first dense layer.
-        context: The number of context features; 0 for none.
+        context: The shape of what is read of a context; () for none.
 
     Example:
+        >>> import torch
         >>> net = ConvDecoder(10, (3, 9, 13), 2, width=4, hidden=16)
         >>> net(torch.zeros(2, 10)).shape
         torch.Size([2, 3, 9, 13, 2])
@@ -122,7 +155,7 @@ class ConvDecoder(nn.Module):
         width: int = 32,
         blocks: int = 1,
         hidden: int = 256,
-        context: int = 0,
+        context: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         channels, height, breadth = shape
@@ -136,11 +169,11 @@ class ConvDecoder(nn.Module):
         self.up = nn.ModuleList(
             nn.Conv2d(before, 4 * after, 3, padding=1) for before, after in pairwise(reversed(widths))
         )
-        self.context = nn.ModuleList(nn.Linear(context, w, bias=False) for w in reversed(widths) if context)
+        self.context = nn.ModuleList(Injection(context, w) for w in reversed(widths) if context)
         self.last = nn.Conv2d(widths[0], channels * outputs, 3, padding=1)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """Maps vectors with shape (B, inputs) and context features (B, context) to (B, C, H, W, outputs)."""
+        """Maps vectors with shape (B, inputs) and contexts as they were read to (B, C, H, W, outputs)."""
         h = self.dense(F.silu(self.first(z))).unflatten(1, self.small)
         h = F.silu(self.blocks(_shift(h, self.context, 0, context)))
         for i, layer in enumerate(self.up):
@@ -150,31 +183,11 @@ class ConvDecoder(nn.Module):
         return self.last(h).unflatten(1, (self.channels, self.outputs)).movedim(2, -1)
 
 
-@final
-class ResidualBlock(nn.Module):
-    """Adds a correction of two convolutions to its input; small at first, so that deep stacks start near the identity.
-
-    Args:
-        width: The number of feature maps, in and out.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        with torch.no_grad():
-            self.second.weight.mul_(0.1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps features with shape (B, width, H, W) to the same shape."""
-        return x + self.second(F.silu(self.first(F.silu(x))))
-
-
 def _widths(width: int, sizes: int) -> list[int]:
     """The number of feature maps at each size, largest size first."""
     return [width * min(2**i, 4) for i in range(sizes)]
 
 
 def _shift(h: Tensor, layers: nn.ModuleList, i: int, context: Tensor | None) -> Tensor:
-    """Adds the bias that the context gives each feature map at stage i."""
-    return h if context is None else h + layers[i](context)[..., None, None]
+    """Adds the bias that the context gives each feature map at stage i, or each of its pixels."""
+    return h if context is None else h + layers[i](context, h.shape[2:])

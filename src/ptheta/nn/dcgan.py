@@ -3,6 +3,10 @@
 The generator projects its input to a small grid and doubles it until the image fits; the discriminator mirrors it.
 Any image size is served: grids are rounded up, the generator crops, the discriminator pads with zeros.
 
+A context that was read as a vector joins the generator's input, and the discriminator projects its features onto it.
+Maps move every grid of the generator and its image, each at its own resolution, and are further channels of what the
+discriminator sees.
+
 Known limits:
     Batch normalisation needs the whole batch, so training in several processes is refused.
 
@@ -20,7 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["DCGANDiscriminator", "DCGANGenerator"]
+from ptheta.nn.contexts import Injection, resized
+
+__all__ = ["DCGANDiscriminator", "DCGANGenerator", "StridedTrunk"]
 
 
 @final
@@ -31,19 +37,23 @@ class DCGANGenerator(nn.Module):
         inputs: The number of input features of one example.
         shape: The shape of one image, (channels, height, width).
         width: The channels before the last layer; each coarser grid has twice as many.
-        context: The number of context features, joined to the input; 0 for none.
+        context: The shape of what is read of a context, (F,) or (C, H, W); () for none.
 
     Example:
         >>> DCGANGenerator(10, (3, 9, 14), width=8)(torch.zeros(2, 10)).shape
         torch.Size([2, 3, 9, 14])
     """
 
-    def __init__(self, inputs: int, shape: tuple[int, int, int], width: int = 32, *, context: int = 0) -> None:
+    def __init__(
+        self, inputs: int, shape: tuple[int, int, int], width: int = 32, *, context: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
         self.shape = shape
         doublings, self.grid = _grid(shape)
+        self.size = (self.grid[0] * 2**doublings, self.grid[1] * 2**doublings)
         widths = [width * 2**i for i in reversed(range(doublings))]
-        self.project = nn.Linear(inputs + context, widths[0] * math.prod(self.grid), bias=False)
+        vector = context[0] if len(context) == 1 else 0
+        self.project = nn.Linear(inputs + vector, widths[0] * math.prod(self.grid), bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         for before, after in pairwise(widths):
             layers += [
@@ -52,15 +62,27 @@ class DCGANGenerator(nn.Module):
                 nn.ReLU(inplace=True),
             ]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], shape[0], 4, 2, 1))
+        self.maps = nn.ModuleList(Injection(context, w) for w in (*widths, shape[0]) if len(context) == 3)
         self.apply(_start)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """Maps inputs (B, inputs) and context features (B, context) to images (B, channels, height, width)."""
-        z = z if context is None else torch.cat([z, context], 1)
+        """Maps inputs (B, inputs) and contexts as they were read to images (B, channels, height, width)."""
+        maps = None if context is None or context.ndim == 2 else context
+        z = torch.cat([z, context], 1) if context is not None and maps is None else z
         h = self.project(z).unflatten(1, (-1, *self.grid))  # (B, widths[0], *grid)
-        y = self.layers(h)
+        y = self.layers(h) if maps is None else self._moved(h, maps)
         top, left = (y.shape[2] - self.shape[1]) // 2, (y.shape[3] - self.shape[2]) // 2
         return y[:, :, top : top + self.shape[1], left : left + self.shape[2]]
+
+    def _moved(self, h: Tensor, maps: Tensor) -> Tensor:
+        """The layers, with maps (B, C, H, W) of the image added at every resolution, to the image itself at last."""
+        maps, injections = _padded(resized(maps, self.shape[1:]), self.size), iter(self.maps)
+        h = h + next(injections)(maps, h.shape[2:])
+        for layer in self.layers:
+            h = layer(h)
+            if isinstance(layer, nn.ConvTranspose2d):
+                h = h + next(injections)(maps, h.shape[2:])
+        return h
 
 
 @final
@@ -70,18 +92,19 @@ class DCGANDiscriminator(nn.Module):
     Args:
         shape: The shape of one image, (channels, height, width).
         width: The channels after the first layer; each coarser grid has twice as many.
-        context: The number of context features; 0 for none.
+        context: The shape of what is read of a context, (F,) or (C, H, W); () for none.
 
     Example:
         >>> DCGANDiscriminator((3, 9, 14), width=8)(torch.zeros(2, 3, 9, 14)).shape
         torch.Size([2])
     """
 
-    def __init__(self, shape: tuple[int, int, int], width: int = 32, *, context: int = 0) -> None:
+    def __init__(self, shape: tuple[int, int, int], width: int = 32, *, context: tuple[int, ...] = ()) -> None:
         super().__init__()
         doublings, grid = _grid(shape)
         self.size = (grid[0] * 2**doublings, grid[1] * 2**doublings)
-        widths = [shape[0], *(width * 2**i for i in range(doublings))]
+        vector, maps = (0, context[0]) if len(context) == 3 else (sum(context), 0)
+        widths = [shape[0] + maps, *(width * 2**i for i in range(doublings))]
         layers: list[nn.Module] = [nn.Conv2d(widths[0], widths[1], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for before, after in pairwise(widths[1:]):
             layers += [
@@ -92,15 +115,54 @@ class DCGANDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Flatten())
         features = widths[-1] * math.prod(grid)
         self.score = nn.Linear(features, 1)
-        self.match = nn.Linear(context, features, bias=False) if context else None
+        self.match = nn.Linear(vector, features, bias=False) if vector else None
         self.apply(_start)
 
     def forward(self, y: Tensor, context: Tensor | None = None) -> Tensor:
-        """Maps images (B, channels, height, width) and context features (B, context) to numbers (B,)."""
-        bottom, right = self.size[0] - y.shape[2], self.size[1] - y.shape[3]
-        h = self.layers(F.pad(y, (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2)))  # (B, features)
+        """Maps images (B, channels, height, width) and contexts as they were read to numbers (B,)."""
+        if context is not None and context.ndim == 4:
+            y = torch.cat([y, resized(context, y.shape[2:])], 1)
+        h = self.layers(_padded(y, self.size))  # (B, features)
         v = self.score(h).squeeze(1)
         return v if self.match is None else v + (self.match(context) * h).sum(1)
+
+
+@final
+class StridedTrunk(nn.Module):
+    """Maps images to features: the discriminator's strided convolutions without normalisation, and a dense layer.
+
+    Nothing is convolved at full size, which makes it several times cheaper than ``ConvEncoder``.
+
+    Args:
+        shape: The shape of one image, (channels, height, width).
+        features: The number of output features.
+        width: The channels after the first layer; each coarser grid has twice as many.
+
+    Example:
+        >>> StridedTrunk((3, 9, 14), 10, width=8)(torch.zeros(2, 3, 9, 14)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(self, shape: tuple[int, int, int], features: int = 256, width: int = 32) -> None:
+        super().__init__()
+        doublings, grid = _grid(shape)
+        self.size = (grid[0] * 2**doublings, grid[1] * 2**doublings)
+        widths = [shape[0], *(width * 2**i for i in range(doublings))]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(widths[-1], widths[-1], 3, 1, 1), nn.LeakyReLU(0.2), nn.Flatten()]
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1] * math.prod(grid), features), nn.LeakyReLU(0.2))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Maps images (B, channels, height, width) to features (B, features)."""
+        return self.layers(_padded(y, self.size))
+
+
+def _padded(y: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images (B, C, H, W) with zeros around them, up to a size."""
+    bottom, right = size[0] - y.shape[2], size[1] - y.shape[3]
+    return F.pad(y, (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2))
 
 
 def _grid(shape: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
@@ -111,7 +173,7 @@ def _grid(shape: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
 
 def _start(layer: nn.Module) -> None:
     """Draws the weights of a layer as the paper does, with standard deviation 0.02."""
-    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | Injection):
         nn.init.normal_(layer.weight, 0.0, 0.02)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -28,6 +28,7 @@ class ResidualMLP(nn.Module):
         width: The width of the hidden layers; even.
         blocks: The number of residual blocks.
         context: The number of context features, 0 for none.
+        outputs: How many numbers come out, if it is not an event.
 
     Example:
         >>> import torch
@@ -36,23 +37,26 @@ class ResidualMLP(nn.Module):
         torch.Size([4, 2])
     """
 
-    def __init__(self, shape: tuple[int, ...], *, width: int = 256, blocks: int = 3, context: int = 0) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], *, width: int = 256, blocks: int = 3, context: int = 0, outputs: int | None = None
+    ) -> None:
         super().__init__()
-        features = math.prod(shape)
+        features, self.outputs = math.prod(shape), outputs
         self.embed = TimeEmbedding(width, context)
         self.enter = nn.Linear(features, width)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
-        self.leave = nn.Linear(width, features)
+        self.leave = nn.Linear(width, features if outputs is None else outputs)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor | None = None) -> Tensor:
-        """Maps events (B, *shape), times (B,) in [0, 1] and context features (B, context) to (B, *shape)."""
+        """Maps events (B, *shape), times (B,) in [0, 1] and features (B, context) to (B, *shape), or (B, outputs)."""
         embedding = F.silu(self.embed(t, context))
         h = self.enter(x.flatten(1) if x.ndim > 1 else x[:, None])  # (B, width)
         for block in self.blocks:
             h = block(h, embedding)
-        return self.leave(F.silu(h)).reshape(x.shape)
+        y = self.leave(F.silu(h))
+        return y if self.outputs else y.reshape(x.shape)
 
 
 @final

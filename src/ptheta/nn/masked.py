@@ -5,7 +5,7 @@ of variable j has degree j, and the outputs of variable i have degree i - 1. A w
 at least its column's, so that outputs of variable i are functions of the variables before i, whatever the depth.
 
 Hidden units are sorted by degree. What variable i needs is then a prefix of every layer, and once a variable is known
-its hidden units never change again: ``unroll`` computes each unit once, so that running through the variables one
+its hidden units never change again: ``nn.unrolled`` computes each unit once, so that running through the variables one
 after the other (sampling, inverting a flow) costs as much as one pass, not D of them, and needs no mask at all.
 
 Sorted, a large layer's mask is a staircase, and a pass leaves most of its zeros out too: the outputs are computed in a
@@ -29,7 +29,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ptheta.nn.unrolled import Unrolled
 from ptheta.noise import Noise
 
 __all__ = ["MaskedLinear", "MaskedMLP"]
@@ -201,10 +200,6 @@ class MaskedMLP(nn.Module):
     def layers(self) -> list[MaskedLinear]:
         """The hidden layers."""
         return list(self.hidden)  # pyright: ignore[reportReturnType]
-
-    def unroll(self, n: int, context: Tensor | None = None, mask: int = 0) -> Unrolled:
-        """The same network, one variable after the other, for n examples at once."""
-        return Unrolled(self, n, context, mask)
 
 
 def _dealt(d: int, width: int, masks: int, key: str) -> Tensor:

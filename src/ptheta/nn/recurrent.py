@@ -5,12 +5,16 @@ References:
     Learning Phrase Representations using RNN Encoder-Decoder (Cho et al., 2014) https://arxiv.org/abs/1406.1078
 """
 
+import warnings
+from functools import cache
 from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
 
 __all__ = ["RecurrentStack"]
+
+WIDTH = 8  # of the layer that is tried
 
 State = list[tuple[Tensor, ...]]  # of each layer: (h, c) of an LSTM, (h,) of a GRU
 
@@ -38,6 +42,7 @@ class RecurrentStack(nn.Module):
         self.cell, self.hidden, self.layers = cell, hidden, layers
         self.rnn = kind(inputs, hidden, layers, batch_first=True, dropout=between)
         self.dropout = nn.Dropout(dropout)
+        self.eval()  # nothing is dropped before it is trained
         if cell == "lstm":  # remember by default (Gers, Schmidhuber & Cummins, 2000)
             with torch.no_grad():
                 for name, p in self.rnn.named_parameters():
@@ -46,7 +51,11 @@ class RecurrentStack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps sequences (B, T, inputs) to the states of the last layer after every step, (B, T, hidden)."""
-        out, _ = self.rnn(x)
+        if torch.is_autocast_enabled(x.device.type) and not runs_under_autocast(self.cell, x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                out, _ = self.rnn(x.float())
+        else:
+            out, _ = self.rnn(x)
         return self.dropout(out)
 
     def start(self, n: int) -> State:
@@ -73,3 +82,24 @@ class RecurrentStack(nn.Module):
                 after.append((torch.gru_cell(x, before[0], *weights),))
             x = after[-1][0]
         return x, after
+
+
+@cache
+def runs_under_autocast(cell: str, device: str) -> bool:
+    """Whether this processor has a kernel of lower precision for a recurrent layer; says so once where it has none.
+
+    Args:
+        cell: ``lstm`` or ``gru``.
+        device: The kind of device.
+
+    Returns:
+        False where the layer must run in float32.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        layer = (nn.LSTM if cell == "lstm" else nn.GRU)(WIDTH, WIDTH, batch_first=True, device=device)
+        try:
+            layer(torch.zeros(2, 2, WIDTH, device=device))
+        except RuntimeError:
+            warnings.warn(f"{cell.upper()} layers have no bfloat16 here: they run in float32.", stacklevel=2)
+            return False
+    return True

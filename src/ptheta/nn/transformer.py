@@ -72,6 +72,7 @@ class CausalTransformer(nn.Module):
         for name, p in self.named_parameters():
             if name.endswith(("projection.weight", "down.weight")):  # so that the sum over layers keeps its size
                 nn.init.normal_(p, std=0.02 / math.sqrt(2 * layers))
+        self.eval()  # nothing is dropped before it is trained
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, T, width) to (B, T, width); row t sees rows up to t."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from ptheta.nn.masked import MaskedMLP
+from ptheta.nn.masked import MaskedMLP
 
 __all__ = ["Unrolled"]
 
@@ -30,9 +29,8 @@ class Unrolled:
         mask: Which mask to use.
 
     Example:
-        >>> from ptheta.nn.masked import MaskedMLP
         >>> net = MaskedMLP(3, 1, 2, (6,))
-        >>> steps = net.unroll(4)
+        >>> steps = Unrolled(net, 4)
         >>> numbers = []
         >>> for i in range(3):
         ...     numbers.append(steps.ask())
@@ -41,7 +39,7 @@ class Unrolled:
         True
     """
 
-    def __init__(self, net: "MaskedMLP", n: int, context: Tensor | None = None, mask: int = 0) -> None:
+    def __init__(self, net: MaskedMLP, n: int, context: Tensor | None = None, mask: int = 0) -> None:
         self.net, self.i, self.end = net, 0, 0
         d, layers = net.d, net.layers()
         weights, shifts = [layer.weight for layer in layers], [layer.shift(n, context) for layer in layers]
