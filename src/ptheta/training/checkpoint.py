@@ -26,10 +26,10 @@ from torch import Tensor
 
 __all__ = ["Checkpoint", "latest", "load", "save"]
 
-_FOLDER = re.compile(r"(\d{12})(?:-(\d+))?")  # a step, and a number where that step was saved before
-_POINTER = re.compile(r"(\d{12}(?:-\d+)?) ([0-9a-f]{64})\s*")
-_FILE = re.compile(r"\w+\.safetensors")
-_MOST_RECORD = 16 << 20  # bytes; a record has a few hundred
+FOLDER = re.compile(r"(\d{12})(?:-(\d+))?")  # a step, and a number where that step was saved before
+POINTER = re.compile(r"(\d{12}(?:-\d+)?) ([0-9a-f]{64})\s*")
+FILE = re.compile(r"\w+\.safetensors")
+MOST_RECORD = 16 << 20  # bytes; a record has a few hundred
 
 
 @final
@@ -153,14 +153,14 @@ def _read(path: Path, digest: str | None, parts: tuple[str, ...] | None) -> Chec
 
 
 def _record(path: Path, digest: str | None) -> dict[str, Any]:
-    if not path.is_file() or path.stat().st_size > _MOST_RECORD:
+    if not path.is_file() or path.stat().st_size > MOST_RECORD:
         raise _Damaged("record.json is missing or changed")
     try:
         record = json.loads(path.read_bytes())
         own = record.pop("checksum", None)  # the first version kept it in the pointer only
         whole = own == _checksum(record) if own else digest == _digest(path)
         sums = record["files"]
-        named = all(map(_FILE.fullmatch, sums)) and all(sums.values())
+        named = all(map(FILE.fullmatch, sums)) and all(sums.values())
         counted = type(record["step"]) is int and 0 <= record["step"] < 10**12
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise _Damaged(f"record.json is not the record of a checkpoint ({type(error).__name__})") from error
@@ -189,7 +189,7 @@ def _current(folder: Path) -> tuple[str, str | None] | None:
     names = _names(folder)
     if pointer.is_file():
         with pointer.open("rb") as file:
-            words = _POINTER.fullmatch(file.read(200).decode(errors="replace"))
+            words = POINTER.fullmatch(file.read(200).decode(errors="replace"))
         if words is None:
             raise _damaged_pointer(folder)
         if (folder / words[1]).is_dir():
@@ -220,7 +220,7 @@ def _names(folder: Path) -> list[str]:
     """The finished folders, oldest first."""
     if not folder.is_dir():
         return []
-    found = [match for path in folder.iterdir() if (match := _FOLDER.fullmatch(path.name))]
+    found = [match for path in folder.iterdir() if (match := FOLDER.fullmatch(path.name))]
     return [match[0] for match in sorted(found, key=lambda match: (int(match[1]), int(match[2] or 1)))]
 
 

@@ -108,6 +108,8 @@ class Processes:
             device = torch.device(name)
         except RuntimeError as error:
             raise ValueError(f"device should be cpu, cuda or auto, but it is {name!r}.") from error
+        if device.type == "meta":
+            raise ValueError("device is meta, which holds no numbers to train. Give cpu, cuda or auto.")
         if device.type != "cuda":
             return device
         if not gpus:

@@ -12,68 +12,38 @@ optimisers and a step: a run resumed equals a run left alone, bit for bit, on th
 """
 
 import hashlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Any, final
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ptheta.data.dataset import Dataset, Events
+from ptheta.ladder import Rung, ladder
 from ptheta.model import Objective, Trained
 from ptheta.noise import Noise
+from ptheta.signals import interruptible
+from ptheta.spaces import Symbols
 from ptheta.training import checkpoint as checkpoints
 from ptheta.training.checkpoint import Checkpoint
+from ptheta.training.clock import Clock, Pace
 from ptheta.training.distributed import Processes
+from ptheta.training.options import Training, require_resumable
+from ptheta.training.precision import fastest_precision
 from ptheta.training.separable import require_separable
-from ptheta.training.settings import Training
-from ptheta.training.validation import validation_kind, validation_score
+from ptheta.training.state import TrainState
+from ptheta.training.validation import validation_score
 from ptheta.training.weights import Ema, rate_factor
 
-__all__ = ["TrainState", "fit", "training"]
+__all__ = ["fit", "training"]
 
-DEFAULT_EPOCHS = 20
-WARMUP_STEPS, TIMED_STEPS, TIMED_SECONDS = 3, 30, 3.0
-
-
-@final
-@dataclass(frozen=True)
-class TrainState:
-    """Where a run stands.
-
-    Args:
-        step: Training steps done.
-        steps: The length of the run; None while it is being timed.
-        epoch: Passes over the training events done.
-        losses: The mean loss of each objective since the last state with a validation.
-        validation: The newest validation score in nats per event, higher is better; None for games.
-        best: The best one so far.
-        validated: Whether ``validation`` was measured at this step.
-        seconds: Training time so far, over all sessions.
-        seconds_left: An estimate of what is left, or None.
-        preview: A context in which the model is as it would be used now: averaged weights, evaluation mode.
-    """
-
-    step: int
-    steps: int | None
-    epoch: float
-    losses: dict[str, float] = field(default_factory=dict)
-    validation: float | None = None
-    best: float | None = None
-    validated: bool = False
-    seconds: float = 0.0
-    seconds_left: float | None = None
-    preview: Callable[[], AbstractContextManager[None]] = nullcontext
-
-    def to_json(self) -> dict[str, Any]:
-        """What a log keeps of it; the checkpoint keeps it too, for a run killed before it could log."""
-        names = ("step", "steps", "epoch", "losses", "validation", "best", "seconds")
-        return {name: getattr(self, name) for name in names}
+WARMED = 0.2  # of a run by the clock, the part after which its learning rate has risen
+TRIED = 50  # validation events that are timed, to see how many can be scored
 
 
 def fit(model: Trained, data: Dataset | Tensor, **options: Any) -> None:
@@ -87,9 +57,9 @@ def fit(model: Trained, data: Dataset | Tensor, **options: Any) -> None:
         data: A data set, or training events alone (then nothing is validated).
         **options: The fields of ``Training``, which see: epochs, batch_size, learning_rate, ema, out, ...
     """
-    settings = Training.of(**options)
-    states = training(model, data, settings)
-    if settings.progress and Processes().leads:
+    how = Training.of(**options)
+    states = training(model, data, how)
+    if how.progress and Processes().leads:
         from ptheta.training.progress import with_bar
 
         states = with_bar(states, type(model).__name__)
@@ -97,112 +67,146 @@ def fit(model: Trained, data: Dataset | Tensor, **options: Any) -> None:
         pass
 
 
-def training(model: Trained, data: Dataset | Tensor, settings: Training) -> Iterator[TrainState]:
+def training(model: Trained, data: Dataset | Tensor, options: Training) -> Iterator[TrainState]:
     """Trains step by step; yields after every one.
+
+    What cannot be trained or resumed so is refused when this is called, before the first step.
 
     Args:
         model: What to train, in place.
         data: A data set, or training events alone.
-        settings: How.
+        options: How.
 
-    Yields:
-        Where the run stands.
+    Returns:
+        An iterator that trains, and yields where the run stands.
 
     Raises:
         FloatingPointError: If a loss is NaN or infinite; names the step, the objective and the last good checkpoint.
-        KeyboardInterrupt: After Ctrl-C, once the step is finished and a checkpoint saved.
+        KeyboardInterrupt: After Ctrl-C, SIGTERM or SIGHUP, once the step is finished and a checkpoint saved.
     """
     if isinstance(data, Tensor):
         model.space.check(data)
         train, valid = Events(data), Events(data[:0])
     else:
-        if data.space != model.space:
-            raise ValueError(f"the model was built for events of {model.space}, but {data.name} holds {data.space}.")
+        if why := model.space.unlike(data.space):
+            raise ValueError(f"the model is for events of {model.space}, but those of {data.name} differ: {why}.")
         if model.context_space is None:
             data = data.without_context()
-        elif data.context_space != model.context_space:
-            has = data.context_space or "none"
-            raise ValueError(f"the model needs contexts of {model.context_space}, but {data.name} has {has}.")
-        train, valid = data.train, data.valid.some(settings.validation_events)
-    run = _Run(model, train, valid, settings)
+        elif data.context_space is None or (why := model.context_space.unlike(data.context_space)):
+            has = f"those of {data.name} differ: {why}" if data.context_space else f"{data.name} has none"
+            raise ValueError(f"the model needs contexts of {model.context_space}, but {has}.")
+        _warn_of_unseen(data, model)
+        train, valid = data.train, data.valid.some(options.validation_events)
+    run = _Run(model, train, valid, options)
     run.begin()
-    with _interruptible() as interrupted:
-        yield from run.states(interrupted)
+    return run.states()
 
 
 class _Run:
     """The state of a run: the model, its optimisers, its average, its clock. The step is all that indexes it."""
 
-    def __init__(self, model: Trained, train: Events, valid: Events, settings: Training) -> None:
-        self.model, self.settings = model, settings
+    def __init__(self, model: Trained, train: Events, valid: Events, options: Training) -> None:
+        self.model, self.options = model, options
+        self.clock = Clock()
+        self.clock.go()
         self.processes = Processes()
-        self.out = settings.out if self.processes.leads else None
-        self.device = self.processes.together(lambda: self.processes.device(settings.device))
+        self.out = options.out if self.processes.leads else None
+        self.device = self.processes.together(lambda: self.processes.device(options.device))
         model.to(self.device).train()
         self.train, self.valid = train, _on(self.device, valid)
-        self.batch_size = min(settings.batch_size, len(train))
+        self.batch_size = min(options.batch_size, len(train))
         self.rows = self.processes.rows(self.batch_size)
         self.per_epoch = len(train) // self.batch_size
-        self.objectives = tuple(_overridden(o, settings) for o in model.objectives())
+        self.objectives = tuple(_overridden(o, options) for o in model.objectives())
         self.optimizers = [o.optimizer.build(o.parameters) for o in self.objectives]
-        self.ema = Ema(model, settings.ema) if settings.ema else None
-        self.kind = validation_kind(model) if len(valid) else None
-        self.step = 0
-        self.steps = self._length()
+        self.ema = Ema(model, options.ema) if options.ema else None
+        self.precision: str = options.precision
+        self.rung = next(iter(ladder(model)), None) if len(valid) else None
+        if options.patience is not None and self.rung is None:
+            why = "has no score to validate by" if len(valid) else "has no validation events here"
+            raise ValueError(f"{type(model).__name__} {why}, so patience would never stop it: leave it out.")
+        self.step, self.target = 0, options.target(self.per_epoch)
+        self.steps: int | None = self.target.get("steps")
+        self.pace: Pace | None = None
+        self.looked = False
         self.best: dict[str, Tensor] | None = None
-        self.record: dict[str, Any] = {"best_score": None, "bad": 0, "score": None, "seconds": 0.0, "finished": False}
+        self.record: dict[str, Any] = {"best_score": None, "bad": 0, "score": None, "finished": False}
+        self.record |= {
+            "seconds": 0.0,
+            "cpu_seconds": 0.0,
+            "validation_events": len(valid),
+            "options": options.lasting(),
+            "target": self.target,
+        }
         self.sums = {o.name: [0.0, 0] for o in self.objectives}
         self.epoch_order: tuple[int, Tensor] | None = None
 
-    def states(self, interrupted: list[bool]) -> Iterator[TrainState]:
+    def states(self) -> Iterator[TrainState]:
         """Steps until the run is done. The clock stops while a state is out with whoever iterates."""
-        if self.record["finished"]:
-            self._finish()
-            return
-        started, saved, timed = time.perf_counter(), time.perf_counter(), []
-        before = self.record["seconds"]
-        while self.steps is None or self.step < self.steps:
-            tick = time.perf_counter()
-            self._one_step()
-            if self.steps is None:
-                timed.append(self.processes.agree(time.perf_counter() - tick))
-                self._set_length_from(timed)
-            validated = self.steps is not None and (
-                self.step % self._validation_interval() == 0 or self.step == self.steps
-            )
-            if validated and self.kind:
-                self._validate()
-            patience = self.settings.patience
-            stopping = patience is not None and self.record["bad"] >= patience
-            if stopping:
-                self.steps = self.step
-            now = time.perf_counter()
-            self.record["seconds"] = before + now - started
-            state = self._state(validated)  # before the checkpoint: a validation starts the mean losses afresh
-            if validated:
-                self.record["logged"] = state.to_json()
-            done = self.steps is not None and self.step >= self.steps
-            due = now - saved > 60 * self.settings.checkpoint_minutes
-            due, ending = self.processes.any(due, interrupted[0])
-            if self.settings.out is not None and (done or due or ending):
-                self.record["finished"] = done
-                self.processes.lead(self._save)
-                saved = time.perf_counter()
-            if ending and not done:
-                raise KeyboardInterrupt
+        with interruptible() as interrupted:
+            done = self.record["finished"]
             if done:
                 self._finish()
-            out = time.perf_counter()
-            yield state
-            started += time.perf_counter() - out
-            saved += time.perf_counter() - out
+            saved = time.perf_counter()
+            while not done:
+                self.clock.go()
+                done, validated = self._advance()
+                state = self._state(validated)  # before the checkpoint: a validation starts the mean losses afresh
+                self.record |= {"seconds": state.seconds, "cpu_seconds": state.cpu_seconds}
+                if validated:
+                    self.record["logged"] = state.to_json()
+                due = time.perf_counter() - saved > 60 * self.options.checkpoint_minutes
+                due, ending = self.processes.any(due, bool(interrupted))
+                if self.options.out is not None and (done or due or ending):
+                    self.record["finished"] = done
+                    self.processes.lead(self._save)
+                    saved = time.perf_counter()
+                if ending and not done:
+                    raise KeyboardInterrupt(*interrupted[:1])
+                if done:
+                    self._finish()
+                self.clock.stop()
+                out = time.perf_counter()
+                yield state
+                saved += time.perf_counter() - out
 
-    def _one_step(self) -> None:
-        x, context = self._batch(self.step)
-        noise = Noise(self.settings.seed).at("training", self.step).rows(self.rows.start)
-        factor = rate_factor(self.settings.schedule, self.step, self.steps, self.settings.warmup)
+    def _advance(self) -> tuple[bool, bool]:
+        """One step, and the validation that is due after it: whether the run is done, and whether it was validated."""
+        if self.pace is None:
+            self._one_step(self.steps, None)
+            done = self.step == self.steps
+            validated = done or self.step % self._validation_interval() == 0
+        else:
+            pace, started = self.pace, self.pace.now()
+            part, likely = self.processes.agree([pace.done(), pace.steps(self.step)])
+            self._one_step(self.step / part if self.step and part else None, likely)
+            pace.step(started)
+            if self.rung and not self.looked:
+                self.looked = True
+                self.processes.lead(lambda: self._look(pace))
+            due = pace.should_validate(self.step, self.options.validate_every)
+            done, due = self.processes.agree([pace.must_end(due), due])
+            validated = done or due
+            self.steps = max(self.step + 1, round(likely or 0))
+        if validated:
+            self._validate()
+        patience = self.options.patience
+        if done or (patience is not None and self.record["bad"] >= patience):
+            self.steps = self.step
+            return True, validated
+        return False, validated
+
+    def _one_step(self, steps: float | None, likely: float | None) -> None:
+        """One step of a run whose schedule has so many, and which by the clock will likely take so many."""
+        batch = self._batch(self.step, self.rows)
+        x, context = batch.x, batch.context
+        noise = Noise(self.options.seed).at("training", self.step).rows(self.rows.start)
+        warmup: float = self.options.warmup
+        if likely is not None:  # the clock may end a run before its rate has risen
+            warmup = min(warmup, WARMED * likely)
+        factor = rate_factor(self.options.schedule, self.step, steps, warmup)
         part = (self.rows.start,) if self.rows.start else ()
-        torch.manual_seed(_hash(self.settings.seed, self.step, *part))  # for dropout, the one user of torch's stream
+        _seed(self.device, self.options.seed, self.step, *part)  # for dropout, the one user of torch's stream
         for objective, optimizer in zip(self.objectives, self.optimizers, strict=True):
             if self.step % objective.every:
                 continue
@@ -225,26 +229,46 @@ class _Run:
         if self.ema:
             self.ema.update(self.step)
 
-    def _batch(self, step: int) -> tuple[Tensor, Tensor | None]:
+    def _batch(self, step: int, part: slice) -> Events:
+        """The rows ``part`` of the batch of a step."""
         epoch, index = divmod(step, self.per_epoch)
         if self.epoch_order is None or self.epoch_order[0] != epoch:
-            order = np.random.Generator(np.random.PCG64([_hash(self.settings.seed, "epoch"), epoch]))
+            order = np.random.Generator(np.random.PCG64([_hash(self.options.seed, "epoch"), epoch]))
             self.epoch_order = epoch, torch.from_numpy(order.permutation(len(self.train)))
         rows = self.epoch_order[1][index * self.batch_size : (index + 1) * self.batch_size]
-        batch = _on(self.device, self.train[rows[self.rows]])
-        return batch.x, batch.context
+        return _on(self.device, self.train[rows[part]])
 
     def _validate(self) -> None:
-        with self.ema.applied(self.model) if self.ema else nullcontext():
-            score = self.processes.lead(lambda: validation_score(self.model, self.valid, seed=self.settings.seed))
-            self.record["score"] = score
-            best = self.record["best_score"]
-            if best is None or score > best:
-                self.record.update(best_score=score, bad=0)
-                if self.kind != "pseudo-likelihood":
-                    self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-            else:
-                self.record["bad"] += 1
+        started = 0.0 if self.pace is None else self.pace.now()
+        if rung := self.rung:
+            with self.ema.applied(self.model) if self.ema else nullcontext():
+                score = self.processes.lead(lambda: self._score(rung, self.valid))
+                self.record["score"] = score
+                best = self.record["best_score"]
+                if best is None or score > best:
+                    self.record.update(best_score=score, bad=0)
+                    if rung.chooses:
+                        self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+                else:
+                    self.record["bad"] += 1
+        if self.pace is not None:
+            self.pace.validated(self.step, started)
+
+    def _score(self, rung: Rung, events: Events) -> float:
+        return validation_score(self.model, rung, events, seed=self.options.seed)
+
+    def _look(self, pace: Pace) -> None:
+        """Times a few validation events, and leaves out as many of them as the minutes cannot afford."""
+        assert self.rung is not None
+        few = self.valid[:TRIED]
+        self._score(self.rung, few)  # the first pass of a network makes plans
+        started = pace.now()
+        self._score(self.rung, few)
+        took = pace.now() - started
+        if self.record["best_score"] is None:
+            self.valid = self.valid[: pace.affordable(len(self.valid), len(few), took)]
+            self.record["validation_events"] = len(self.valid)
+        pace.validation_seconds = took * len(self.valid) / len(few)
 
     def _finish(self) -> None:
         """Leaves in the model what it should be used with."""
@@ -254,40 +278,16 @@ class _Run:
             self.ema.copy_to(self.model)
         self.model.eval()
 
-    def _length(self) -> int | None:
-        s = self.settings
-        if s.minutes is not None:
-            return None
-        if s.steps is not None:
-            return s.steps
-        return max(1, round((s.epochs or DEFAULT_EPOCHS) * self.per_epoch))
-
-    def _set_length_from(self, timed: list[float]) -> None:
-        """Turns minutes into steps, once enough steps were timed; a validation's time is part of the budget."""
-        measured = timed[WARMUP_STEPS:]
-        if not measured or (len(measured) < TIMED_STEPS and sum(measured) < TIMED_SECONDS):
-            return
-        budget = 60 * (self.settings.minutes or 0) - sum(timed)
-        per_step = sum(measured) / len(measured)
-        if self.kind:
-            tick = time.perf_counter()
-            self._validate()
-            cost = self.processes.agree(time.perf_counter() - tick)
-            steps = int(max(0.0, budget) / per_step)
-            interval = max(self.settings.validate_every or self.per_epoch, -(-steps // 100), 1)
-            per_step += cost / interval
-            budget -= cost
-        self.steps = self.step + int(max(0.0, budget) / per_step)
-
     def _validation_interval(self) -> int:
         assert self.steps is not None
-        return self.settings.validate_every or max(self.per_epoch, -(-self.steps // 100))
+        every = self.options.validate_every
+        return max(self.per_epoch, -(-self.steps // 100)) if every is None else every
 
     def _state(self, validated: bool) -> TrainState:
         losses = {name: total / count for name, (total, count) in self.sums.items() if count}
         if validated:
             self.sums = {name: [0.0, 0] for name in self.sums}
-        seconds = self.record["seconds"]
+        seconds, cpu_seconds = self.clock.read()
         left = None if self.steps is None else seconds / self.step * (self.steps - self.step)
         return TrainState(
             self.step,
@@ -300,6 +300,7 @@ class _Run:
             seconds,
             left,
             self._preview,
+            cpu_seconds,
         )
 
     @contextmanager
@@ -315,21 +316,31 @@ class _Run:
     def begin(self) -> None:
         """Puts the run where its last checkpoint left it, if it should go on; and every process where the first is."""
         if self.processes.size == 1:
-            self._resume()
+            self._open()
+            self._set_pace()
+            self.clock.stop()
             return
         self._require_one_task()
-        self.processes.lead(self._resume)
-        batch, noise = _on(self.device, self.train[: self.batch_size]), Noise(self.settings.seed).at("probe")
+        self.processes.lead(self._open)
+        batch, noise = _on(self.device, self.train[: self.batch_size]), Noise(self.options.seed).at("probe")
         self.processes.lead(lambda: require_separable(self.model, self.objectives, batch.x, batch.context, noise))
         start = self.processes.share(self._snapshot())
         if not self.processes.leads:
             self._restore(start)
+        self._set_pace()
+        self.clock.stop()
+
+    def _set_pace(self) -> None:
+        if "minutes" in self.target:
+            cpu = self.target["budget"] == "cpu"
+            self.pace = Pace(self.clock, 60 * self.target["minutes"], cpu, self.per_epoch)
+            self.pace.validated_step = self.step
 
     def _require_one_task(self) -> None:
         """Refuses processes that were not all given the same to do, or too many of them."""
         self.processes.require_same(
-            settings=replace(self.settings, out=None, device="", resume=False, progress=False),
-            out="a run folder" if self.settings.out else "none",
+            options=replace(self.options, out=None, device="", resume=False, progress=False),
+            out="a run folder" if self.options.out else "none",
             events=f"{len(self.train)} that begin with {_hash(self.train[: self.batch_size].x.numpy().tobytes()):x}",
             objectives={o.name: [tuple(p.shape) for p in o.parameters] for o in self.objectives},
         )
@@ -341,7 +352,10 @@ class _Run:
 
     def _save(self) -> None:
         assert self.out is not None
+        started = 0.0 if self.pace is None else self.pace.now()
         checkpoints.save(self.out / "checkpoints", self._snapshot())
+        if self.pace is not None:
+            self.pace.saving_seconds = self.pace.now() - started
 
     def _snapshot(self) -> Checkpoint:
         tensors = {"last": dict(self.model.state_dict())}
@@ -356,12 +370,42 @@ class _Run:
             for key, value in state.items()
             if isinstance(value, Tensor)
         }
-        return Checkpoint(self.step, tensors, {**self.record, "steps": self.steps, "sums": self.sums})
+        seen = {"epochs": self.step / self.per_epoch, "events": self.step * self.batch_size}
+        return Checkpoint(self.step, tensors, {**self.record, **seen, "steps": self.steps, "sums": self.sums})
+
+    def _open(self) -> None:
+        """Puts the run back where its last checkpoint left it; where there is none, lets a fresh model begin."""
+        self._resume()
+        if self.precision == "auto":
+            self.precision = fastest_precision(self.options.device)
+        self.record["options"]["precision"] = self.precision
+        if self.step == 0 and not self.model.step:
+            batch = self._batch(0, slice(None))
+            _seed(self.device, self.options.seed, "begin")
+            with torch.no_grad():
+                self.model.begin(batch.x, batch.context)
+        if self.step == 0 and self.options.precision == "bfloat16":
+            self._warn_of_precision()
+
+    def _warn_of_precision(self) -> None:
+        """Says where bfloat16 changes nothing: no operation runs in it, which shows in gradients that are the same."""
+        batch, noise = self._batch(0, self.rows), Noise(self.options.seed).at("precision")
+        slopes: list[list[Tensor]] = [[], []]
+        self.model.eval()  # so that no buffer changes
+        for found, self.precision in zip(slopes, ("float32", "bfloat16"), strict=True):
+            for o in self.objectives:
+                with self._precision():
+                    loss = o.loss(batch.x, batch.context, noise.at(o.name)).mean()
+                found += torch.autograd.grad(loss, o.parameters, materialize_grads=True)
+        self.model.train()
+        if all(torch.equal(a, b) for a, b in zip(*slopes, strict=True)):
+            who = type(self.model).__name__
+            warnings.warn(f"{who}'s layers have no bfloat16 here: it trains in float32.", stacklevel=2)
 
     def _resume(self) -> None:
-        """Puts the run back where its last checkpoint left it; does nothing where there is none."""
-        if self.settings.resume and self.out and checkpoints.latest(self.out / "checkpoints") is not None:
+        if self.options.resume and self.out and checkpoints.latest(self.out / "checkpoints") is not None:
             saved = checkpoints.load(self.out / "checkpoints")
+            require_resumable(self.options, self.target, saved.record, saved.step, self.out)
             try:
                 self._restore(saved)
             except (RuntimeError, KeyError, TypeError, ValueError) as error:
@@ -386,8 +430,16 @@ class _Run:
                     state.setdefault(int(index), {})[field_name] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         record = dict(saved.record)
-        self.step, self.steps, self.sums = saved.step, record.pop("steps"), record.pop("sums")
-        self.record = record
+        steps, same = record.pop("steps"), record["target"] == self.target
+        self.step, self.sums = saved.step, record.pop("sums")
+        self.clock.seconds += record["seconds"]
+        self.clock.cpu_seconds += record["cpu_seconds"]
+        self.valid = self.valid[: record["validation_events"]]  # so that scores stay comparable
+        self.record, self.precision = {**record, "target": self.target}, record["options"]["precision"]
+        if same:
+            self.steps = steps
+        elif record["finished"]:
+            self.record.update(finished=self.step == self.steps, bad=0)
 
     def _not_finite(self, objective: Objective, value: float) -> str:
         good = checkpoints.latest(self.out / "checkpoints") if self.out is not None else None
@@ -398,14 +450,14 @@ class _Run:
         )
 
     def _precision(self) -> Any:
-        if self.settings.precision == "float32":
+        if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
 
-def _overridden(objective: Objective, settings: Training) -> Objective:
+def _overridden(objective: Objective, options: Training) -> Objective:
     optimizer = objective.optimizer.with_(
-        learning_rate=settings.learning_rate, weight_decay=settings.weight_decay, clip=settings.clip
+        learning_rate=options.learning_rate, weight_decay=options.weight_decay, clip=options.clip
     )
     return Objective(objective.name, objective.loss, objective.parameters, objective.every, optimizer)
 
@@ -414,25 +466,25 @@ def _on(device: torch.device, events: Events) -> Events:
     return Events(events.x.to(device), None if events.context is None else events.context.to(device))
 
 
+def _seed(device: torch.device, *key: Any) -> None:
+    """Seeds torch's stream on a device; ``torch.manual_seed`` asks every kind of device, at a millisecond a step."""
+    torch.default_generator.manual_seed(_hash(*key))
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(_hash(*key))
+
+
 def _hash(*key: Any) -> int:
     return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest()) >> 1
 
 
-@contextmanager
-def _interruptible() -> Iterator[list[bool]]:
-    """Turns the first Ctrl-C into a flag, so that a step is never cut in two; the second one interrupts at once."""
-    flag = [False]
-    if threading.current_thread() is not threading.main_thread():
-        yield flag
-        return
-
-    def note(signum: int, frame: Any) -> None:
-        if flag[0]:
-            raise KeyboardInterrupt
-        flag[0] = True
-
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGINT, previous)
+def _warn_of_unseen(data: Dataset, model: Trained) -> None:
+    """Says which classes have no training events: what the model says given one of them, nothing has taught it."""
+    space, context = model.context_space, data.train.context
+    if isinstance(space, Symbols) and space.shape == () and context is not None and space.n <= len(context):
+        if len(unseen := (torch.bincount(context, minlength=space.n) == 0).nonzero().flatten()):
+            names = ", ".join(space.show(unseen[:8])) + (", ..." if len(unseen) > 8 else "")
+            warnings.warn(
+                f"of {space.n} classes {len(unseen)} have no training event ({names}): scores and samples given one of "
+                "them mean nothing.",
+                stacklevel=4,
+            )

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from ptheta.training.loop import TrainState
+from ptheta.training.state import TrainState
 
 __all__ = ["with_bar"]
 

@@ -1,60 +1,35 @@
-"""The score a run is watched by: log-likelihood, else its bound under fixed noise, else pseudo-likelihood."""
-
-from typing import TYPE_CHECKING, Any
+"""The score a run is watched by: the topmost rung of the model's ladder, under fixed noise."""
 
 import torch
 
 from ptheta.data.dataset import Events
-from ptheta.model import HasElbo, HasLogProb, HasPseudoLikelihood
+from ptheta.ladder import Rung
+from ptheta.model import Trained
 from ptheta.noise import Noise
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-__all__ = ["chunked", "validation_kind", "validation_score"]
-
-
-def validation_kind(model: Any) -> str | None:
-    """What ``validation_score`` is for this model: log-likelihood, bound, pseudo-likelihood, or None for games."""
-    match model:
-        case HasLogProb():
-            return "log-likelihood"
-        case HasElbo():
-            return "bound"
-        case HasPseudoLikelihood():
-            return "pseudo-likelihood"
-    return None
+__all__ = ["chunked", "validation_score"]
 
 
 @torch.inference_mode()
-def validation_score(model: Any, events: Events, *, seed: int = 0, chunk: int = 500) -> float:
-    """The mean score in nats per event, higher is better, in evaluation mode.
+def validation_score(model: Trained, rung: Rung, events: Events, *, seed: int = 0, chunk: int = 500) -> float:
+    """The mean score per event, higher is better, in evaluation mode.
 
     Args:
-        model: A model with ``log_prob``, ``elbo`` or ``pseudo_log_likelihood``.
+        model: The model that the rung belongs to.
+        rung: What to score by.
         events: What to score.
-        seed: Names the noise of a bound, the same at every validation.
+        seed: Names the noise, the same at every validation.
         chunk: Events scored at a time.
 
     Returns:
-        Nats per event.
+        Nats per event; minus the error per event where the model has no likelihood but an error.
     """
     noise = Noise(seed).at("validation")
-
-    def score(part: Events, start: int) -> "Tensor":
-        match model:
-            case HasLogProb():
-                return model.log_prob(part.x, part.context)
-            case HasElbo():
-                return model.elbo(part.x, part.context, noise=noise.rows(start))
-            case HasPseudoLikelihood():
-                return model.pseudo_log_likelihood(part.x, part.context)
-        raise TypeError(f"{type(model).__name__} offers no score to validate by.")
-
     was_training = model.training
     model.eval()
     try:
-        total = sum(float(score(part, start).double().sum()) for part, start in chunked(events, chunk))
+        scores = (rung.score(part.x, part.context, noise.rows(start)) for part, start in chunked(events, chunk))
+        total = sum(float(score.double().sum()) for score in scores)
     finally:
         model.train(was_training)
     return total / len(events)

@@ -55,7 +55,7 @@ class Ema:
             self.average[name].copy_(tensor)
 
 
-def rate_factor(schedule: str, step: int, steps: int | None, warmup: int) -> float:
+def rate_factor(schedule: str, step: int, steps: float | None, warmup: float) -> float:
     """What the learning rate is multiplied by at a step.
 
     Args:
