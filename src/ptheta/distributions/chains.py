@@ -16,6 +16,8 @@ one look-up per variable to score and to sample; an AR-k table costs K^(k+1) num
 what networks avoid.
 
 Known limits:
+    A chain is completed exactly whatever is known; a table with several parents is not, since what is known later would
+    have to be summed over K^k states at every variable.
     What is further away than the parents is forgotten, and the order, or the neighbourhood, is chosen beforehand.
 
 References:
@@ -30,10 +32,11 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Events
-from ptheta.distributions.closed_form import ClosedForm, categories
+from ptheta.distributions.closed_form import ClosedForm, CompletedForm, categories
 from ptheta.distributions.tables import (
     check_size,
     check_smoothing,
+    complete_tree,
     count_states,
     draw_table,
     free_parameters,
@@ -47,7 +50,7 @@ __all__ = ["ARTable", "Markov", "causal_neighbours", "prefix_neighbours"]
 
 
 @final
-class Markov(ClosedForm):
+class Markov(CompletedForm):
     """A chain: each variable depends on the one before it.
 
     Args:
@@ -97,6 +100,9 @@ class Markov(ClosedForm):
 
     def draw_cells(self, classes: Tensor, noise: Noise) -> Tensor:
         return draw_table(self.log_p, self.parents, self.order, classes, noise)
+
+    def complete_cells(self, cells: Tensor, known: Tensor, classes: Tensor, noise: Noise, temperature: float) -> Tensor:
+        return complete_tree(self.log_p, self.parents, self.order, cells, known, classes, noise, temperature)
 
 
 @final

@@ -27,8 +27,16 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Events
-from ptheta.distributions.closed_form import ClosedForm, categories, slices
-from ptheta.distributions.tables import check_size, check_smoothing, count_states, draw_table, score_table, smoothed
+from ptheta.distributions.closed_form import CompletedForm, categories, slices
+from ptheta.distributions.tables import (
+    check_size,
+    check_smoothing,
+    complete_tree,
+    count_states,
+    draw_table,
+    score_table,
+    smoothed,
+)
 from ptheta.noise import Noise
 from ptheta.spaces import Space
 
@@ -38,7 +46,7 @@ INDICATORS = 2**25  # the most indicators in one chunk
 
 
 @final
-class ChowLiu(ClosedForm):
+class ChowLiu(CompletedForm):
     """A tree of variables, learnt.
 
     Args:
@@ -87,6 +95,10 @@ class ChowLiu(ClosedForm):
     def draw_cells(self, classes: Tensor, noise: Noise) -> Tensor:
         return draw_table(self.log_p, self.parents, self.order.tolist(), classes, noise)
 
+    def complete_cells(self, cells: Tensor, known: Tensor, classes: Tensor, noise: Noise, temperature: float) -> Tensor:
+        order = self.order.tolist()
+        return complete_tree(self.log_p, self.parents, order, cells, known, classes, noise, temperature)
+
 
 def mutual_information(cells: Tensor, values: int) -> Tensor:
     """The mutual information of all pairs of variables, in nats, with shape (D, D); entropies on the diagonal.
@@ -98,15 +110,21 @@ def mutual_information(cells: Tensor, values: int) -> Tensor:
     Returns:
         A symmetric matrix in float64.
     """
-    n, d = cells.shape
-    joint = torch.zeros(d * values, d * values, dtype=torch.float64)
-    for rows in slices(n, max(1, INDICATORS // (d * values))):  # sums below 2^24 are exact in float32
-        ones = torch.nn.functional.one_hot(cells[rows].long(), values).float().flatten(1)  # (B, D K)
-        joint += ones.T @ ones
-    joint = joint.div_(n).view(d, values, d, values)
-    single = joint.sum(3)[:, :, 0]  # (D, K)
-    entropy = torch.special.entr(single).sum(1)
-    return (entropy[:, None] + entropy - torch.special.entr(joint).sum((1, 3))).clamp_(min=0)
+    (n, d), k = cells.shape, values - 1
+    inner, above = torch.zeros(d * k, d * k, dtype=torch.float64), torch.arange(1, values, device=cells.device)
+    for rows in slices(n, max(1, INDICATORS // max(d * k, 1))):  # sums below 2^24 are exact in float32
+        bits = cells[rows] if k == 1 else (cells[rows, :, None] == above).flatten(1)
+        ones = bits.float()  # (B, D (K - 1)): the first value is what is left
+        counts = ones.numpy()
+        inner += torch.from_numpy(counts.T @ counts)  # NumPy knows that this is symmetric, and computes half of it
+    single = inner.diagonal().view(d, k).T / n  # (K - 1, D)
+    joint = torch.empty(values, values, d, d, dtype=torch.float64)  # of all pairs of values and of variables
+    joint[1:, 1:] = inner.view(d, k, d, k).permute(1, 3, 0, 2) / n
+    joint[1:, 0] = single[:, :, None] - joint[1:, 1:].sum(1)
+    joint[0, 1:] = single[:, None] - joint[1:, 1:].sum(0)
+    joint[0, 0] = 1 - joint[1:, 0].sum(0) - single.sum(0)
+    entropy = torch.special.entr(single).sum(0) + torch.special.entr((1 - single.sum(0)).clamp(min=0))
+    return (entropy[:, None] + entropy - torch.special.entr(joint.clamp_(min=0)).sum((0, 1))).clamp_(min=0)
 
 
 def maximum_spanning_tree(weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,6 @@ References:
 """
 
 import math
-from abc import ABC
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self, final
@@ -42,8 +41,9 @@ from torch import Tensor, nn
 
 from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions.closed_form import ClosedForm
-from ptheta.model import HasLogProb, Model, Objective, Trained, tempered
+from ptheta.model import Distribution, Objective, Trained, tempered
 from ptheta.noise import Noise
+from ptheta.protocols import HasLogProb
 from ptheta.spaces import Binary, Levels, Real, Space, require
 
 __all__ = ["Dequantization", "Dequantized", "TrainedDequantized", "dequantized_space"]
@@ -67,12 +67,12 @@ def dequantized_space(space: Space, margin: float = 0.0) -> Real:
     return Real(space.shape, mean=(mean,) * space.dimensions, scale=(scale,) * space.dimensions)
 
 
-class Dequantization(Model, ABC):
+class Dequantization(Distribution):
     """A model of reals as a model of levels: the bound and the samples, however the inner model is fitted."""
 
     space: Space
     context_space: Space | None
-    model: Any  # an nn.Module that is a Model with log_prob, over ``dequantized_space(space, margin)`` or the like
+    model: Any  # an nn.Module and Distribution with log_prob, over ``dequantized_space(space, margin)`` or such
     margin: float
 
     @final
@@ -153,13 +153,13 @@ class Dequantized(nn.Module, Dequantization):
         """Those of the inner model."""
         return self.model.n_parameters
 
-    def fit(self, data: Any, *, seed: int = 0, **settings: Any) -> Self:
+    def fit(self, data: Any, *, seed: int = 0, **training: Any) -> Self:
         """Dequantises the events once, then fits the inner model to them afresh.
 
         Args:
             data: A ``Dataset``, ``Events``, or a tensor of events.
             seed: Of the dequantisation, and of the inner model's fit.
-            **settings: Those of the inner model's fit.
+            **training: Those of the inner model's fit.
 
         Returns:
             The model itself.
@@ -170,7 +170,7 @@ class Dequantized(nn.Module, Dequantization):
             inner: Any = replace(data, space=self.model.space, train=train, valid=valid, test=valid)
         else:
             inner = self._spread(Events(data) if isinstance(data, Tensor) else data, noise.at("train"))
-        self.model.fit(inner, seed=seed, **settings)
+        self.model.fit(inner, seed=seed, **training)
         return self
 
     def _spread(self, events: Events, noise: Noise) -> Events:
@@ -194,6 +194,10 @@ class TrainedDequantized(Trained, Dequantization):
         _check_inner(model, space)
         self.model, self.space, self.context_space = model, space, model.context_space
 
+    def begin(self, x: Tensor, context: Tensor | None) -> None:
+        like = next(self.model.parameters())
+        self.model.begin(self.spread(x.to(like.dtype) + 0.5)[0], context)  # the middle of each cell
+
     def objectives(self) -> Sequence[Objective]:
         """Those of the inner model, each fed dequantised events."""
         return [replace(objective, loss=self._dequantizing(objective.loss)) for objective in self.model.objectives()]
@@ -210,7 +214,7 @@ class TrainedDequantized(Trained, Dequantization):
 
 def _check_inner(model: nn.Module, space: Space) -> None:
     require(space, Binary, Levels, who="dequantisation")
-    if not (isinstance(model, Model) and isinstance(model, HasLogProb)):
+    if not (isinstance(model, Distribution) and isinstance(model, HasLogProb)):
         raise ValueError(f"Dequantized needs a model with log_prob, but {type(model).__name__} has none.")
     if not (isinstance(model.space, Real) and model.space.shape == space.shape):
         raise ValueError(f"Dequantized on {space} needs a model of Real({space.shape}), but it models {model.space}.")

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Events
-from ptheta.distributions.closed_form import ClosedForm, categories
+from ptheta.distributions.closed_form import CompletedForm, categories, patterns
 from ptheta.distributions.tables import check_smoothing, smoothed
 from ptheta.noise import Noise
 from ptheta.spaces import Binary, Levels, Space, Symbols
@@ -41,7 +41,7 @@ STATES = 2**22  # the most states, 32 MB
 
 
 @final
-class FullTable(ClosedForm):
+class FullTable(CompletedForm):
     """Any distribution over at most some four million states.
 
     Args:
@@ -110,10 +110,23 @@ class FullTable(ClosedForm):
         u = noise.uniform((len(classes),), "state", like=self.log_p)
         codes = torch.zeros_like(classes)
         for c, rows in self.per_class(classes):
-            cdf = self.log_p[c].exp().cumsum(0)
-            last = int((self.log_p[c] > -math.inf).nonzero()[-1])
-            codes[rows] = torch.searchsorted(cdf, u[rows] * cdf[-1], right=True).clamp(max=last)
+            codes[rows] = _draw_states(self.log_p[c], u[rows])
         return codes[:, None] // self._powers(codes) % self.values
+
+    def complete_cells(self, cells: Tensor, known: Tensor, classes: Tensor, noise: Noise, temperature: float) -> Tensor:
+        u, out = noise.uniform((len(classes),), "state", like=self.log_p), cells.long()
+        joint, d = (self.log_p / temperature).view(self.classes, *(self.values,) * self.space.dimensions), out.shape[1]
+        for c, of_class in self.per_class(classes):
+            for pattern, rows in patterns(known[of_class]):
+                rows, last = of_class[rows], (~pattern).nonzero().squeeze(1)
+                place = self.values ** torch.arange(len(last) - 1, -1, -1, device=out.device)
+                given, which = out[rows][:, pattern].unique(dim=0, return_inverse=True)
+                for k, held in enumerate(given.tolist()):
+                    values, own = iter(held), rows[which == k]
+                    log_p = joint[c][tuple(next(values) if pattern[i] else slice(None) for i in range(d))].flatten()
+                    code = _draw_states(log_p, u[own])
+                    out[own[:, None], last] = code[:, None] // place % self.values
+        return out
 
     def marginal(self, variables: Sequence[int]) -> "FullTable":
         """The table of some variables, in the order given, the others summed out."""
@@ -201,3 +214,12 @@ class FullTable(ClosedForm):
             raise ValueError(
                 f"{what} asks about p(x), but this table holds p(x | class). Fit one without context_space."
             )
+
+
+def _draw_states(log_p: Tensor, u: Tensor) -> Tensor:
+    """States drawn by uniforms (n,) from their log-probabilities up to a constant, with shape (S,)."""
+    top = log_p.max()
+    if top == -math.inf:
+        raise ValueError("what is known has probability zero under the model, so nothing can be said given it.")
+    cdf, last = (log_p - top).exp().cumsum(0), int((log_p > -math.inf).nonzero()[-1])
+    return torch.searchsorted(cdf, u * cdf[-1], right=True).clamp(max=last)

@@ -7,6 +7,7 @@ A head turns ``width`` numbers from a network into a distribution over one varia
     Levels, n > 32         mixture of discretised logistics (ordered: 3 K numbers, whatever n)
     Symbols                categorical
     Real                   mixture of Gaussians, on standardised values
+    Table                  a head for each column (``ptheta.distributions.table_heads``)
 
 Samples are deterministic functions of uniforms, by inverse distribution functions, so cached and naive samplers agree.
 
@@ -17,7 +18,6 @@ References:
 """
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -25,7 +25,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ptheta.spaces import Binary, Levels, Real, Space, Symbols
+from ptheta.distributions.head import Head, inverse_cdf, require_components, split_mixture
+from ptheta.distributions.table_heads import TableHead
+from ptheta.spaces import Binary, Levels, Real, Space, Symbols, Table
 
 __all__ = [
     "BernoulliHead",
@@ -33,37 +35,12 @@ __all__ = [
     "GaussianMixtureHead",
     "Head",
     "LogisticMixtureHead",
+    "coder_head",
+    "nearest_events",
     "default_head",
 ]
 
-MAX_LOG_SCALE = 7.0  # a thousand standard deviations: without an end, a scale linear in the past feeds on itself
-
-
-class Head(ABC):
-    """A distribution over one cell, given ``width`` parameters. ``uniforms`` is how many a sample uses up."""
-
-    uniforms: ClassVar[int] = 1
-
-    @property
-    @abstractmethod
-    def width(self) -> int:
-        """How many parameters one cell takes."""
-
-    @abstractmethod
-    def log_prob(self, params: Tensor, cell: Tensor) -> Tensor:
-        """The log-probability (density on reals) of cells (...), given parameters with shape (..., width)."""
-
-    @abstractmethod
-    def sample(self, params: Tensor, uniforms: Tensor) -> Tensor:
-        """Cells with shape (...), from parameters (..., width) and uniforms (..., self.uniforms)."""
-
-    @abstractmethod
-    def temper(self, params: Tensor, temperature: float) -> Tensor:
-        """Parameters of p^(1/temperature), normalised; of a mixture, its weights and each of its parts are tempered."""
-
-    @abstractmethod
-    def mean(self, params: Tensor) -> Tensor:
-        """The expected cell, in the unit of cells, with shape (...). A mean is not a sample: label it."""
+SURE = 40.0  # log-odds beyond which softplus is the identity, in float64 too
 
 
 @final
@@ -77,16 +54,22 @@ class BernoulliHead(Head):
 
     def log_prob(self, params: Tensor, cell: Tensor) -> Tensor:
         logits = params.squeeze(-1)
-        return F.binary_cross_entropy_with_logits(logits, cell.to(logits.dtype), reduction="none").neg_()
+        # log sigmoid(l) of a 1, log sigmoid(-l) of a 0; beyond the threshold exp(-l) is less than float64 can tell
+        return F.softplus(logits * (1 - 2 * cell.to(logits.dtype)), threshold=SURE).neg_()
 
     def sample(self, params: Tensor, uniforms: Tensor) -> Tensor:
-        return (uniforms.squeeze(-1) < params.squeeze(-1).sigmoid()).to(torch.uint8)
+        return (uniforms.squeeze(-1) < params.squeeze(-1).sigmoid()).view(torch.uint8)
 
     def temper(self, params: Tensor, temperature: float) -> Tensor:
         return params / temperature
 
     def mean(self, params: Tensor) -> Tensor:
         return params.squeeze(-1).sigmoid()
+
+    def interval(self, params: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        off = (-params.squeeze(-1).double()).sigmoid()
+        is_on = cell > 0
+        return torch.where(is_on, off, 0.0), torch.where(is_on, 1.0, off)
 
 
 @final
@@ -105,7 +88,7 @@ class CategoricalHead(Head):
         return self.n
 
     def log_prob(self, params: Tensor, cell: Tensor) -> Tensor:
-        return params.log_softmax(-1).gather(-1, cell.long()[..., None]).squeeze(-1)
+        return params.log_softmax(-1).gather(-1, cell.long().expand(params.shape[:-1])[..., None]).squeeze(-1)
 
     def sample(self, params: Tensor, uniforms: Tensor) -> Tensor:
         return inverse_cdf(params, uniforms.squeeze(-1))
@@ -115,6 +98,12 @@ class CategoricalHead(Head):
 
     def mean(self, params: Tensor) -> Tensor:
         return params.softmax(-1) @ torch.arange(self.n, dtype=params.dtype, device=params.device)
+
+    def interval(self, params: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        cdf = F.pad(params.double().softmax(-1).cumsum(-1), (1, 0))
+        cdf = cdf / cdf[..., -1:]
+        k = cell.long()[..., None]
+        return cdf.gather(-1, k).squeeze(-1), cdf.gather(-1, k + 1).squeeze(-1)
 
 
 @final
@@ -170,6 +159,18 @@ class LogisticMixtureHead(Head):
         above = torch.sigmoid((mean[..., None] - cuts) * (-log_scale).exp()[..., None])  # (..., K, n - 1)
         return (logits.softmax(-1) * above.sum(-1)).sum(-1)  # E x = sum over cuts of P(x > cut)
 
+    def interval(self, params: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        logits, mean, log_scale = split_mixture(params.double(), self.min_log_scale)
+
+        def below(level: Tensor) -> Tensor:  # P(x < level), the end levels taking the tails
+            cut = (level.double() - 0.5) * (2 / (self.n - 1)) - 1
+            part = torch.sigmoid((cut[..., None] - mean) * (-log_scale).exp())
+            whole = (logits.softmax(-1) * part).sum(-1)
+            return torch.where(level <= 0, 0.0, torch.where(level >= self.n, 1.0, whole))
+
+        level = cell.long()
+        return below(level), below(level + 1)
+
 
 @final
 @dataclass(frozen=True)
@@ -211,23 +212,8 @@ class GaussianMixtureHead(Head):
         logits, mean, _ = split_mixture(params, self.min_log_scale)
         return (logits.softmax(-1) * mean).sum(-1)
 
-
-def require_components(components: int) -> None:
-    """Raises ValueError, in a sentence, unless a mixture has a component."""
-    if components < 1:
-        raise ValueError(f"components of a mixture should be at least 1, but it is {components}.")
-
-
-def split_mixture(params: Tensor, min_log_scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Cuts the parameters of a mixture (..., 3 K) into logits, means and log scales, with shape (..., K) each."""
-    logits, mean, log_scale = params.chunk(3, -1)
-    return logits, mean, log_scale.clamp(min_log_scale, MAX_LOG_SCALE)
-
-
-def inverse_cdf(logits: Tensor, u: Tensor) -> Tensor:
-    """The category whose slice of [0, 1] holds u: logits (..., n) and uniforms (...) give int64 with shape (...)."""
-    cdf = logits.softmax(-1).cumsum(-1)
-    return (cdf[..., :-1] <= u[..., None] * cdf[..., -1:]).sum(-1)
+    def interval(self, params: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        raise ValueError("a real has a density and no mass, so no coder can place it. Round it to levels first.")
 
 
 def default_head(space: Space, components: int = 10) -> Head:
@@ -249,4 +235,19 @@ def default_head(space: Space, components: int = 10) -> Head:
             return CategoricalHead(n)
         case Real():
             return GaussianMixtureHead(components)
+        case Table():
+            return TableHead.over(space.fields, components)
     raise ValueError(f"no head is known for the space {space}.")
+
+
+def coder_head(space: Space) -> Head:
+    """Chooses the head of a variable given a code: one component, since the code already mixes."""
+    return GaussianMixtureHead(1, min_log_scale=-4) if isinstance(space, Real) else default_head(space, components=1)
+
+
+def nearest_events(space: Space, head: Head, params: Tensor) -> Tensor:
+    """The events nearest the means of numbers (B, D, head.width), of symbols the most probable: (B, *space.shape)."""
+    if isinstance(space, Symbols):
+        return space.events(params.argmax(-1))
+    cells = head.mean(params)
+    return space.events(cells.round() if space.is_discrete and not isinstance(space, Table) else cells)

@@ -4,7 +4,8 @@
 
 Nothing is learnt but the bandwidth h. The training likelihood grows without bound as h shrinks, so h is chosen by the
 likelihood of events that are not among the kernels: each training event given all others (leave-one-out), or the
-validation events. The model *is* its training set: sampling picks an event and blurs it.
+validation events. Copies of a judged event among the kernels are left out: they would draw h to zero, and say only that
+events come again. The model *is* its training set: sampling picks an event and blurs it.
 
 All distances are one matrix product, |x|^2 - 2 x.x_j + |x_j|^2, in chunks: N D per scored event, whatever was learnt.
 
@@ -24,9 +25,10 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Events
-from ptheta.distributions.closed_form import ClosedForm, slices
+from ptheta.distributions.closed_form import CompletedForm, patterns, slices
+from ptheta.distributions.heads import inverse_cdf
 from ptheta.distributions.simple import refuse_empty
-from ptheta.noise import Noise
+from ptheta.noise import Noise, seeded_generator
 from ptheta.spaces import Real, Space, require
 
 __all__ = ["KDE"]
@@ -34,18 +36,22 @@ __all__ = ["KDE"]
 DISTANCES = 2**18  # the most distances in one chunk
 CHOOSING = 1000  # the most events that choose the bandwidth
 GRID = 13  # bandwidths tried in each of two rounds
+DIRECT = "donot_use_mm_for_euclid_dist"  # differences, not a product, which would cancel
+SAME = 1e-14  # the squared distance of copies, relative to their lengths: what rounding leaves
+BIG = 1e300
 TINY = -700.0  # exponents below would leave the normal numbers, where arithmetic is slow
 
 
 @final
-class KDE(ClosedForm):
+class KDE(CompletedForm):
     """A Gaussian kernel on every training event.
 
     Args:
         space: Real.
         context_space: Classes or None.
         bandwidth: The standard deviation h of the kernels, in units of the standardised variables; None to choose it.
-        choose: On what it is chosen, where it is None. Without validation events leave-one-out is used.
+        choose: On what it is chosen, where it is None: the validation events, or, as always where there are none, each
+            training event given the others.
         points: The most events that become kernels, drawn at random; None for all.
 
     Example:
@@ -55,6 +61,7 @@ class KDE(ClosedForm):
         0.398942
     """
 
+    lengths_learned = ("kernels", "owner")
     kernels: Tensor
     owner: Tensor
     width: Tensor
@@ -65,7 +72,7 @@ class KDE(ClosedForm):
         *,
         context_space: Space | None = None,
         bandwidth: float | None = None,
-        choose: Literal["leave-one-out", "validation"] = "leave-one-out",
+        choose: Literal["leave-one-out", "validation"] = "validation",
         points: int | None = None,
     ) -> None:
         super().__init__(space, context_space)
@@ -87,11 +94,11 @@ class KDE(ClosedForm):
     def estimate(self, train: Events, valid: Events | None, seed: int) -> None:
         assert train.context is not None
         refuse_empty(self, train.context, 1 if self.bandwidth else 2)
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded_generator(seed)
         kept = torch.randperm(len(train), generator=generator)[: self.points].sort().values
         self.kernels, self.owner = train.x[kept].double(), train.context[kept]
         refuse_empty(self, self.owner, 1 if self.bandwidth else 2)
-        self.width = torch.full((self.classes,), self.bandwidth or 0.0, dtype=torch.float64)
+        self.width = torch.full((self.classes,), 0.0 if self.bandwidth is None else self.bandwidth, dtype=torch.float64)
         if self.bandwidth is None:
             for c, rows in self.per_class(self.owner):
                 held = None
@@ -115,40 +122,61 @@ class KDE(ClosedForm):
             out[rows] += self.kernels[own[(u[rows] * len(own)).long().clamp(max=len(own) - 1)]]
         return out
 
+    def complete_cells(self, cells: Tensor, known: Tensor, classes: Tensor, noise: Noise, temperature: float) -> Tensor:
+        """Blurs a kernel's event, drawn by how near it lies to what is known."""
+        u = noise.uniform((len(classes),), "kernel", like=self.kernels)
+        out = noise.normal(tuple(cells.shape), "cells", like=self.kernels) * math.sqrt(temperature)
+        for c, of_class in self.per_class(classes):
+            kernels, h = self.kernels[self.owner == c], self.width[c]
+            for pattern, rows in patterns(known[of_class]):
+                seen = kernels[:, pattern]
+                for part in slices(len(rows), max(1, DISTANCES // len(kernels))):
+                    at = of_class[rows[part]]
+                    square = torch.cdist(cells[at][:, pattern].to(seen.dtype), seen, compute_mode=DIRECT).square()
+                    k = inverse_cdf(square / (-2 * temperature * h**2), u[at])
+                    out[at] = kernels[k] + out[at] * h
+        return out
 
-def _log_densities(cells: Tensor, kernels: Tensor, widths: Tensor, own: Tensor | None = None) -> Tensor:
+
+def _log_densities(cells: Tensor, kernels: Tensor, widths: Tensor, *, without_copies: bool = False) -> Tensor:
     """Log-densities of cells (B, D) at several bandwidths (H,), with shape (B, H).
 
-    Where ``own`` (B,) is given, it is the index of each row's own kernel, which is left out.
+    Where ``without_copies``, kernels that equal the row are left out; rows that equal all of them are -inf.
     """
     (n, d), out = kernels.shape, []
     norms, transposed = kernels.square().sum(1), kernels.T
     for rows in slices(len(cells), max(1, DISTANCES // n)):
         x = cells[rows]
+        square = x.square().sum(1, keepdim=True)
         distance = torch.addmm(norms, x, transposed, alpha=-2)  # (B, N), but for |x|^2
-        if own is not None:
-            distance.scatter_(1, own[rows, None], torch.inf)
-        nearest = distance.amin(1, keepdim=True)
-        distance -= nearest
-        sums = torch.stack([(distance * (-0.5 / h**2)).clamp_(min=TINY).exp_().sum(1) for h in widths.tolist()], 1)
-        square = (nearest + x.square().sum(1, keepdim=True)).clamp_(min=0)
-        out.append(sums.log() - 0.5 * square / widths.square())
-    count = n - (own is not None)
+        count = torch.full_like(square, n)
+        if without_copies:
+            copies = distance + square <= SAME * (norms + square)
+            count, distance = n - copies.sum(1, keepdim=True), distance.masked_fill(copies, torch.inf)
+        nearest = distance.amin(1, keepdim=True).clamp(max=BIG)
+        apart = distance - nearest
+        sums = torch.cat(
+            [(apart * (-0.5 / h**2)).clamp(min=TINY).exp().sum(1, keepdim=True) for h in widths.tolist()], 1
+        )
+        log_sums = torch.where(count > 0, sums.log() - count.log(), -torch.inf)
+        out.append(log_sums - 0.5 * (nearest + square).clamp(min=0) / widths.square())
     total = torch.cat(out) if out else cells.new_zeros(0, len(widths))
-    return total - d * widths.log() - 0.5 * d * math.log(2 * math.pi) - math.log(count)
+    return total - d * widths.log() - 0.5 * d * math.log(2 * math.pi)
 
 
 def _choose_width(kernels: Tensor, held: Tensor | None, generator: torch.Generator) -> float:
     """The bandwidth that scores best, by a coarse grid of factors and a fine one between its neighbours."""
-    own, judged = None, held
+    judged = held
     if judged is None or not len(judged):
-        own = torch.randperm(len(kernels), generator=generator)[:CHOOSING]
-        judged = kernels[own]
+        judged = kernels[torch.randperm(len(kernels), generator=generator)[:CHOOSING]]
     low, high = math.log(1e-3), math.log(10.0)
     best = 0.0
     for _ in range(3):
         grid = torch.linspace(low, high, GRID, dtype=torch.float64)
-        best = float(grid[_log_densities(judged[:CHOOSING], kernels, grid.exp(), own).mean(0).argmax()])
+        scores = _log_densities(judged[:CHOOSING], kernels, grid.exp(), without_copies=True)
+        if not bool((told := scores[:, 0] > -torch.inf).any()):
+            return 1.0  # all events are one: any blur is as good
+        best = float(grid[scores[told].mean(0).argmax()])
         step = (high - low) / (GRID - 1)
         low, high = best - step, best + step
     return math.exp(best)

@@ -9,8 +9,13 @@ the same events; ``correction=1`` divides by n - 1 instead, and is then not the 
 
     log N(x; m, L L^T) = -1/2 |L^-1 (x - m)|^2 - sum log L_ii - D/2 log 2 pi
 
+Given some variables the others are Gaussian too. With the known ones first, L = [[A, 0], [B, C]] is still a factor of
+the covariance, so that x_known = m + A z_1 gives z_1 and
+
+    x_open | x_known ~ N(m + B z_1, C C^T)
+
 Scoring costs D^2 per event (D if diagonal), fitting one matrix product and one Cholesky factor; a sample is D uniforms
-or normals and, for a full covariance, one product.
+or normals and, for a full covariance, one product; a completion D^3 for each pattern of known variables.
 
 Known limits:
     One mode. A full covariance has D (D + 1) / 2 numbers, and fewer events than variables make it singular. Of the
@@ -29,18 +34,25 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Events
-from ptheta.distributions.closed_form import ClosedForm, slices
+from ptheta.distributions.closed_form import ClosedForm, CompletedForm, chunks, patterns
 from ptheta.noise import Noise
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
 
-__all__ = ["Gaussian", "Uniform", "gaussian_factor", "gaussian_log_prob", "moments"]
+__all__ = [
+    "Gaussian",
+    "Uniform",
+    "gaussian_completion",
+    "gaussian_factor",
+    "gaussian_log_prob",
+    "known_first",
+    "moments",
+]
 
 Covariance = Literal["full", "diagonal"]
-ROWS = 2**22  # the most numbers in one chunk of rows
 
 
 @final
-class Uniform(ClosedForm):
+class Uniform(CompletedForm):
     """The uniform distribution: over all states of a discrete space, over the smallest box on reals.
 
     Args:
@@ -106,9 +118,12 @@ class Uniform(ClosedForm):
         u = noise.uniform(tuple(low.shape), "cells", like=low)
         return (u * (high + 1)).floor().minimum(high) if self.space.is_discrete else low + u * (high - low)
 
+    def complete_cells(self, cells: Tensor, known: Tensor, classes: Tensor, noise: Noise, temperature: float) -> Tensor:
+        return self.draw_cells(classes, noise)
+
 
 @final
-class Gaussian(ClosedForm):
+class Gaussian(CompletedForm):
     """A Gaussian by maximum likelihood.
 
     Args:
@@ -177,6 +192,14 @@ class Gaussian(ClosedForm):
             out[rows] = self.mean[c] + (z[rows] @ factor.T if self.covariance == "full" else z[rows] * factor)
         return out
 
+    def complete_cells(self, cells: Tensor, known: Tensor, classes: Tensor, noise: Noise, temperature: float) -> Tensor:
+        z = noise.normal(tuple(cells.shape), "cells", like=self.mean) * math.sqrt(temperature)
+        out = torch.zeros_like(z)
+        for c, rows in self.per_class(classes):
+            factor = self.factor[c] if self.covariance == "full" else self.factor[c].diag()
+            out[rows] = gaussian_completion(cells[rows], known[rows], self.mean[c], factor, z[rows])
+        return out
+
 
 def check_covariance(covariance: str) -> Covariance:
     """Returns the kind of covariance, unless it is none of the two."""
@@ -199,10 +222,9 @@ def refuse_empty(model: ClosedForm, classes: Tensor, least: int) -> None:
 def moments(cells: Tensor, covariance: Covariance) -> tuple[Tensor, Tensor]:
     """The mean (D,) and the biased covariance (D, D), or variances (D,), of cells (n, D), in float64 by chunks."""
     n, d = cells.shape
-    chunks = list(slices(n, max(1, ROWS // max(d, 1))))
-    mean = torch.stack([cells[rows].double().sum(0) for rows in chunks]).sum(0) / n
+    mean = torch.stack([cells[rows].double().sum(0) for rows in chunks(n, d)]).sum(0) / n
     spread = torch.zeros((d, d) if covariance == "full" else (d,), dtype=torch.float64)
-    for rows in chunks:
+    for rows in chunks(n, d):
         centred = cells[rows].double() - mean
         spread += centred.T @ centred if covariance == "full" else centred.square().sum(0)
     return mean, spread / n
@@ -222,6 +244,43 @@ def gaussian_factor(spread: Tensor, floor: float, covariance: Covariance) -> Ten
             "variables. Use more floor or smoothing, or covariance='diagonal'."
         )
     return factor
+
+
+def gaussian_completion(cells: Tensor, known: Tensor, mean: Tensor, factor: Tensor, z: Tensor) -> Tensor:
+    """Draws the open variables of a Gaussian given the known ones.
+
+    Args:
+        cells: Values with shape (B, D); only known ones matter.
+        known: Which are known, Boolean with shape (B, D).
+        mean: The mean, with shape (D,).
+        factor: A factor of the covariance, with shape (D, D).
+        z: Standard normals with shape (B, D), of which those of open variables are used.
+
+    Returns:
+        Values with shape (B, D): drawn where open, the given ones elsewhere.
+    """
+    out = cells.clone()
+    for pattern, rows in patterns(known):
+        first, last = pattern.nonzero().squeeze(1), (~pattern).nonzero().squeeze(1)
+        a, b, c = known_first(factor, pattern)
+        known_z = torch.linalg.solve_triangular(a, (cells[rows][:, first] - mean[first]).T, upper=False)
+        out[rows[:, None], last] = mean[last] + (b @ known_z).T + z[rows][:, last] @ c.T
+    return out
+
+
+def known_first(factor: Tensor, pattern: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The blocks A, B, C of lower triangular factors of the same covariances with the known variables first.
+
+    Args:
+        factor: Factors with shape (..., D, D).
+        pattern: Which variables are known, Boolean with shape (D,).
+
+    Returns:
+        A (..., k, k), B (..., D - k, k) and C (..., D - k, D - k), where k are known.
+    """
+    k, order = int(pattern.sum()), (~pattern).int().argsort(stable=True)
+    lower = torch.linalg.qr(factor[..., order, :].mT).R.mT
+    return lower[..., :k, :k], lower[..., k:, :k], lower[..., k:, k:]
 
 
 def gaussian_log_prob(cells: Tensor, mean: Tensor, factor: Tensor, covariance: Covariance) -> Tensor:
@@ -244,9 +303,9 @@ def gaussian_log_prob(cells: Tensor, mean: Tensor, factor: Tensor, covariance: C
     eye = torch.eye(d, dtype=factor.dtype, device=factor.device).expand(m, d, d)
     whiten = torch.linalg.solve_triangular(factor, eye, upper=False)  # (M, D, D): L^-1
     shift = (whiten @ mean[..., None]).flatten()  # (M D,)
-    rows = max(1, ROWS // (m * d))
-    chunks = [
-        (cells[s] @ whiten.reshape(m * d, d).T - shift).view(-1, m, d).square().sum(2) for s in slices(len(cells), rows)
+    parts = [
+        (cells[rows] @ whiten.reshape(m * d, d).T - shift).view(-1, m, d).square().sum(2)
+        for rows in chunks(len(cells), m * d)
     ]
-    distance = torch.cat(chunks) if chunks else cells.new_zeros(0, m)
+    distance = torch.cat(parts) if parts else cells.new_zeros(0, m)
     return constant - factor.diagonal(dim1=1, dim2=2).log().sum(1) - 0.5 * distance

@@ -9,6 +9,13 @@ with a pseudo-counts (a = 1: Laplace's add-one; a = 0: maximum likelihood). No p
 parameters; one parent is a chain or a tree, two and more are ``ptheta.distributions.chains``. Scoring costs one look-up
 per variable, fitting one pass over the data, sampling one look-up per variable in order.
 
+Where each variable has one parent at most, what is known of some travels through the tree: from the leaves inwards each
+variable tells its parent how likely all that is known behind it is, given each of the parent's values,
+
+    m_i(s) = sum_x T_i[s, x] [x fits what is known of i] prod_{children c of i} m_c(x)
+
+and from the root outwards each open variable is drawn from T_i[s, x] prod_c m_c(x), which costs K^2 a variable.
+
 States are numbers in base K, the first parent the lowest digit; an absent parent is written -1 and reads as 0.
 
 Known limits:
@@ -19,6 +26,7 @@ References:
     https://www.microsoft.com/en-us/research/publication/pattern-recognition-machine-learning/
 """
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -26,7 +34,7 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Events
-from ptheta.distributions.closed_form import ClosedForm, categories, slices
+from ptheta.distributions.closed_form import CompletedForm, categories, slices
 from ptheta.distributions.heads import inverse_cdf
 from ptheta.noise import Noise
 from ptheta.spaces import Space
@@ -35,6 +43,7 @@ __all__ = [
     "Independent",
     "check_size",
     "check_smoothing",
+    "complete_tree",
     "count_states",
     "draw_table",
     "free_parameters",
@@ -47,7 +56,7 @@ CODES = 2**24  # the most states coded at once
 
 
 @final
-class Independent(ClosedForm):
+class Independent(CompletedForm):
     """Independent variables: D tables of K - 1 free numbers, the fewest a model of D variables can have.
 
     On one variable this is the Bernoulli (Binary) or the categorical distribution, and with ``smoothing=0`` its
@@ -90,10 +99,14 @@ class Independent(ClosedForm):
     def draw_cells(self, classes: Tensor, noise: Noise) -> Tensor:
         return draw_table(self.log_p, self.parents, range(self.space.dimensions), classes, noise)
 
+    def complete_cells(self, cells: Tensor, known: Tensor, classes: Tensor, noise: Noise, temperature: float) -> Tensor:
+        order = range(self.space.dimensions)
+        return complete_tree(self.log_p, self.parents, order, cells, known, classes, noise, temperature)
+
 
 def check_smoothing(smoothing: float) -> float:
     """Returns the pseudo-counts, unless they are negative."""
-    if smoothing < 0:
+    if not 0 <= smoothing < math.inf:
         raise ValueError(f"smoothing should be a number of pseudo-counts, zero or more, not {smoothing}.")
     return float(smoothing)
 
@@ -178,3 +191,63 @@ def draw_table(log_p: Tensor, parents: Tensor, order: Sequence[int], classes: Te
         state = (cells[parents[i]] * powers).sum(0)
         cells[i] = inverse_cdf(log_p[classes, i, state], uniforms[i])
     return cells[:d].T.contiguous()
+
+
+def complete_tree(
+    log_p: Tensor,
+    parents: Tensor,
+    order: Sequence[int],
+    cells: Tensor,
+    known: Tensor,
+    classes: Tensor,
+    noise: Noise,
+    temperature: float,
+) -> Tensor:
+    """Draws the open variables of a tree given the known ones, by messages from the leaves inwards.
+
+    Args:
+        log_p: Log-probabilities with shape (C, D, K or 1, K).
+        parents: Their indices, with shape (D, 1), -1 where absent, or (D, 0) for no parents at all.
+        order: The variables, parents first.
+        cells: Values with shape (B, D); only known ones matter.
+        known: Which are known, Boolean with shape (B, D).
+        classes: One class per row, with shape (B,).
+        noise: One uniform per variable and row is drawn from it.
+        temperature: T in p(open | known)^(1/T).
+
+    Returns:
+        Cells with shape (B, D). Raises ValueError where what is known has probability zero.
+    """
+    parent = parents[:, 0].tolist() if parents.shape[1] else [-1] * len(parents)
+    uniforms, out = noise.uniform(tuple(cells.shape), "cells", like=log_p), cells.long()
+    for c in classes.unique().tolist():
+        rows = (classes == c).nonzero().squeeze(1)
+        out[rows] = _through_tree(log_p[c] / temperature, parent, order, out[rows], known[rows], uniforms[rows])
+    return out
+
+
+def _through_tree(
+    log_p: Tensor, parent: list[int], order: Sequence[int], cells: Tensor, known: Tensor, uniforms: Tensor
+) -> Tensor:
+    """Completes cells (B, D) of one class, from tables (D, K or 1, K)."""
+    other = cells[:, :, None] != torch.arange(log_p.shape[-1], device=cells.device)
+    heard = torch.zeros(other.shape, dtype=log_p.dtype, device=cells.device)
+    heard = heard.masked_fill_(other & known[:, :, None], -math.inf).unbind(1)  # of each variable, (B, K)
+    for i in reversed(order):
+        if parent[i] >= 0:
+            top = _possible(heard[i])
+            heard[parent[i]].add_(((heard[i] - top).exp() @ log_p[i].exp().T).log() + top)
+    out = torch.zeros_like(cells)
+    for i in order:
+        logits = log_p[i, out[:, parent[i]] if parent[i] >= 0 else 0] + heard[i]
+        _possible(logits)
+        out[:, i] = inverse_cdf(logits, uniforms[:, i])
+    return out
+
+
+def _possible(logits: Tensor) -> Tensor:
+    """The largest of each row (B, K), with shape (B, 1), unless a row has none that is possible."""
+    top = logits.amax(1, keepdim=True)
+    if bool((top == -math.inf).any()):
+        raise ValueError("what is known has probability zero under the model, so nothing can be said given it.")
+    return top
