@@ -10,15 +10,15 @@ how the conditionals share weights, never in the factorisation.
 
 The head says what one conditional is: a Bernoulli, a categorical, a mixture. The space fixes what one variable looks
 like to the network: bits as 0 and 1, up to 32 levels as one bit per threshold (a thermometer), more of them scaled to
-[-1, 1], symbols one-hot, reals standardised.
+[-1, 1], symbols one-hot, reals standardised, cells of a table by their outcome, one-hot, and a standardised number.
 """
 
-import math
+import copy
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, final
+from typing import Literal, Self, final
 
 import torch
 import torch.nn.functional as F
@@ -26,10 +26,12 @@ from torch import Tensor
 
 from ptheta.autoregressive.sampling import Choice, fixed_point, naive
 from ptheta.distributions.heads import Head, default_head
-from ptheta.model import LossModel, known_part
+from ptheta.distributions.table_heads import TableHead
+from ptheta.model import LossModel, in_parts, known_part
+from ptheta.nn.contexts import Reader, read, reader_of
 from ptheta.noise import Noise
 from ptheta.optimizers import Optimizer
-from ptheta.spaces import Binary, Levels, Space, Symbols
+from ptheta.spaces import Binary, Levels, Space, Symbols, Table
 
 __all__ = ["Autoregressive"]
 
@@ -44,11 +46,15 @@ def features(space: Space) -> int:
     """How many numbers a network sees of one variable of a space."""
     if isinstance(space, Symbols):
         return space.n
+    if isinstance(space, Table):
+        return space.embedded_shape[-1]
     return space.n - 1 if isinstance(space, Levels) and space.n <= THERMOMETER else 1
 
 
-def look(space: Space, cells: Tensor, dtype: torch.dtype) -> Tensor:
-    """What a network sees of a space's cells with shape (...), with shape (..., features)."""
+def look(space: Space, cells: Tensor, dtype: torch.dtype, place: int | None = None) -> Tensor:
+    """What a network sees of a space's cells with shape (...), with shape (..., features); of one place, or of all."""
+    if isinstance(space, Table):
+        return space.embed(cells, dtype) if place is None else space.embed_column(place, cells, dtype)
     if isinstance(space, Symbols):
         return F.one_hot(cells, space.n).to(dtype)
     if not isinstance(space, Levels):
@@ -58,23 +64,18 @@ def look(space: Space, cells: Tensor, dtype: torch.dtype) -> Tensor:
     return space.embed(cells, dtype)[..., None]
 
 
-def condition(space: Space | None, context: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """What a network sees of contexts, with shape (B, features of a context), or None without a context space."""
-    if space is None or context is None:
-        return None
-    return space.embed(context, dtype).reshape(len(context), math.prod(space.embedded_shape))
-
-
 class Autoregressive(LossModel):
     """A product of one-variable conditionals in a fixed order.
 
     Args:
         space: What one event is.
         context_space: What one context is, or None.
+        reader: What the network sees of a context; None lets the space of contexts and the size choose.
         order: A permutation of 0, ..., D - 1: which variable of the flattened event comes first, second, ... None
             keeps the order of the event.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
+        size: Height and width of the images that the network works on; None for a network of vectors.
     """
 
     order: Tensor
@@ -83,17 +84,25 @@ class Autoregressive(LossModel):
         self,
         space: Space,
         context_space: Space | None,
+        reader: Reader | None,
         order: Sequence[int] | None,
         head: Head | None,
         optimizer: Optimizer,
+        *,
+        size: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.space, self.context_space, self.optimizer = space, context_space, optimizer
-        self.head = head or default_head(space)
+        self.reader = reader_of(context_space, size, reader)
+        self.head = default_head(space) if head is None else head
         d = space.dimensions
         if order is not None and sorted(order) != list(range(d)):
             raise ValueError(f"order should be a permutation of 0, ..., {d - 1}, but it is {list(order)[:20]}.")
         self.register_buffer("order", torch.tensor(range(d) if order is None else list(order)))
+        self.seen_space = space
+        if order is not None and isinstance(space, Table):  # of which no two variables are alike
+            self.seen_space = space.reordered(order)
+            self.head = self.head.ordered(order) if isinstance(self.head, TableHead) else self.head
 
     @abstractmethod
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
@@ -127,9 +136,18 @@ class Autoregressive(LossModel):
         return features(self.space)
 
     @final
-    def look(self, cells: Tensor, dtype: torch.dtype) -> Tensor:
-        """What the network sees of cells with shape (...), with shape (..., features)."""
-        return look(self.space, cells, dtype)
+    def look(self, cells: Tensor, dtype: torch.dtype, place: int | None = None) -> Tensor:
+        """What the network sees of cells with shape (...), with shape (..., features).
+
+        Args:
+            cells: Variables in the model's order, with shape (B, D), or those of one place, with shape (B,).
+            dtype: The type of the network.
+            place: Which place, where cells are of one; only columns of tables differ.
+
+        Returns:
+            Numbers.
+        """
+        return look(self.seen_space, cells, dtype, place)
 
     @final
     def cells(self, x: Tensor) -> Tensor:
@@ -141,8 +159,8 @@ class Autoregressive(LossModel):
 
     @final
     def condition(self, context: Tensor | None) -> Tensor | None:
-        """What the network sees of contexts, with shape (B, features of a context), or None without a context space."""
-        return condition(self.context_space, context, next(self.parameters()).dtype)
+        """What the network sees of contexts, with shape (B, *reader.shape), or None without a context space."""
+        return read(self.reader, context)
 
     @final
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -156,10 +174,25 @@ class Autoregressive(LossModel):
             Log-probabilities, on reals log-densities in the unit of x.
         """
         self.check(x, context)
+        return in_parts(self._log_prob, x, context, self.space.dimensions * self.head.width)
+
+    def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         cells = self.cells(x)
         if isinstance(self.space, Binary):
             cells = cells.to(next(self.parameters()).dtype)  # once, for the network and for the head
         return self.head.log_prob(self.conditionals(cells, context), cells).sum(1) - self.space.log_volume
+
+    @final
+    def without_blanks(self) -> Self:
+        """Of a table, the same law of cells that are never blank: each given those before it, and that it is not.
+
+        It is the law of what stands in blank cells, where a cell is blank given what comes before it in the order only.
+        """
+        if not isinstance(self.head, TableHead):
+            raise ValueError(f"only rows of tables have blank cells, and events are of {self.space}.")
+        other = copy.copy(self)
+        other.head = self.head.without_blanks()
+        return other
 
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """The negative log-likelihood in nats, with shape (B,); ``noise`` is not used."""

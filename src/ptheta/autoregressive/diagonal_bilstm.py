@@ -16,7 +16,7 @@ are added:
 Left states have seen all above and left, right states of the row above all above and right: together, in the very first
 layer, every *feature* that came before. Layers stand between a 7 x 7 convolution (mask A) and the head, each added to
 what it was given (``ptheta.autoregressive.pixelrnn``). A score takes H + W - 1 steps per layer, O(D h^2) with h units;
-a sample keeps all states and costs about as much, pixel by pixel.
+a sample keeps all states: as many multiplications, but pixel by pixel, so many times longer.
 
 Not assumed: how far a pixel depends on others. Assumed: that the same rule serves every place.
 
@@ -63,11 +63,11 @@ class DiagonalBiLSTM(PixelRNN):
 
     @staticmethod
     def layer(hidden: int, groups: int) -> RecurrentLayer:
-        return _Diagonals(hidden, groups)
+        return Diagonals(hidden, groups)
 
 
 @final
-class _Diagonals(RecurrentLayer):
+class Diagonals(RecurrentLayer):
     """One layer: 2h features in, h states out, the sum of two directions."""
 
     def __init__(self, hidden: int, groups: int) -> None:
@@ -92,7 +92,7 @@ class _Diagonals(RecurrentLayer):
 class _DiagonalsCache:
     """Keeps the left states of the row above and of this row so far, and the right states of the row above."""
 
-    def __init__(self, layer: _Diagonals, n: int, width: int, place: Place) -> None:
+    def __init__(self, layer: Diagonals, n: int, width: int, place: Place) -> None:
         self.layer, self.place, self.groups = layer, place, layer.groups
         self.gates = PixelCache(layer.left, n, width, place)
         hidden = layer.weight.shape[2] // 4

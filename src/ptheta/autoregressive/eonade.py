@@ -37,6 +37,7 @@ References:
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, final
@@ -45,10 +46,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptheta.autoregressive.autoregressive import CHUNK, condition, features, look
+from ptheta.autoregressive.autoregressive import CHUNK, features, look
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head, default_head
 from ptheta.model import LossModel, known_part
+from ptheta.nn.contexts import Reader, read, reader_of, width_of
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
@@ -70,6 +72,7 @@ class EoNADE(LossModel):
         orders: The number K of orders in the mixture; more of them score better, at K times the cost.
         order_seed: Names the orders, which are random permutations of the variables.
         context_space: What one context is, or None. A context moves the first layer's start and every output bias.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
 
@@ -91,6 +94,7 @@ class EoNADE(LossModel):
         orders: int = 8,
         order_seed: int = 0,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
@@ -99,18 +103,16 @@ class EoNADE(LossModel):
             raise ValueError(f"EoNADE needs hidden layers and an order, but hidden is {hidden} and orders {orders}.")
         super().__init__()
         self.space, self.context_space, self.optimizer = space, context_space, optimizer
-        self.head = head or default_head(space)
-        d, e, width = space.dimensions, features(space), self.head.width
+        self.reader = reader_of(context_space, given=reader)
+        self.head = default_head(space) if head is None else head
+        d, e, width, context = space.dimensions, features(space), self.head.width, width_of(self.reader, "EoNADE")
         self.weight = nn.Parameter(torch.randn(d, e, hidden[0]) / math.sqrt(d))  # W
         self.known_weight = nn.Parameter(torch.randn(d, hidden[0]) / math.sqrt(d))  # U
         self.hidden_bias = nn.Parameter(torch.zeros(hidden[0]))  # c
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(hidden))
         self.output_weight = nn.Parameter(torch.randn(d, width, hidden[-1]) / (10 * math.sqrt(hidden[-1])))  # V
         self.output_bias = nn.Parameter(torch.zeros(d, width))  # b
-        self.context_layer = None
-        if context_space is not None:
-            shifts = hidden[0] + d * width
-            self.context_layer = nn.Linear(math.prod(context_space.embedded_shape), shifts, bias=False)
+        self.context_layer = nn.Linear(context, hidden[0] + d * width, bias=False) if context else None
         drawn = Noise(order_seed).uniform((orders, d), "orders").argsort(1)
         self.register_buffer("orders", drawn, persistent=False)
 
@@ -217,7 +219,8 @@ class EoNADE(LossModel):
         One of the K orders is drawn, and its known variables are moved to the front. Under that order the filling is
         an exact draw from p_o(open | known), the product of the network's conditionals of the open variables in turn;
         every one of them sees all that is known. Over the draw of the order it is the mixture of these K conditional
-        laws in equal parts. That is not the conditional of ``log_prob``, whose orders do not visit the known first.
+        laws in equal parts. That is not the conditional of ``log_prob``, whose orders do not visit the known first, and
+        a warning says so.
 
         Args:
             x: Events with shape (B, *space.shape); only their known parts matter.
@@ -233,13 +236,19 @@ class EoNADE(LossModel):
         x = known_part(x, mask)
         self.check(x, context)
         noise, known = noise or Noise(None), mask.reshape(len(x), self.space.dimensions)
+        if len(split := (known.any(1) & ~known.all(1)).nonzero()):
+            warnings.warn(
+                f"{len(split)} of {len(x)} events are filled in under one of the orders each: an exact draw under that "
+                "order, but not the conditional of log_prob, a mixture of orders that do not visit the known first.",
+                stacklevel=2,
+            )
         orders = self._drawn_orders(len(x), noise)
         orders = orders.gather(1, (~known.gather(1, orders)).byte().argsort(stable=True, dim=1))
         return self._in_chunks(orders, (self.space.cells(x), known), context, noise, temperature, method)
 
     def _start(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """The first accumulator, with shape (B, H), and the output bias, with shape (D, width) or (B, D, width)."""
-        c = condition(self.context_space, context, self.hidden_bias.dtype)
+        c = read(self.reader, context)
         if c is None or self.context_layer is None:
             return self.hidden_bias.expand(n, -1), self.output_bias
         shift, bias = self.context_layer(c).tensor_split([len(self.hidden_bias)], 1)

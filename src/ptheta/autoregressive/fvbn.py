@@ -7,7 +7,7 @@ Every variable of an event is predicted from those before it by a linear model o
 so the logits of bits are log-odds linear in the parents, those of levels and symbols are multinomial regressions. The
 negative log-likelihood is convex for these heads: training from zeros finds the one best fit, and an L2 penalty (the
 optimiser's ``weight_decay``) is the only regularisation. All conditionals are one product with a strictly lower
-triangular matrix, O(D^2) for an event; a sample costs about as much, in D steps.
+triangular matrix, O(D^2) for an event; a sample takes as many multiplications, but in D steps.
 
 Not assumed: independence of any kind. Assumed: that parents do not interact: their effects on the log-odds add up.
 
@@ -21,7 +21,6 @@ References:
     https://papers.nips.cc/paper/1995/hash/c850371fda6892fbfd1c5a5b457e5777-Abstract.html
 """
 
-import math
 from collections.abc import Sequence
 from typing import final
 
@@ -32,6 +31,7 @@ from torch import Tensor, nn
 from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
+from ptheta.nn.contexts import Reader, width_of
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
 
@@ -45,6 +45,7 @@ class FVBN(Autoregressive):
     Args:
         space: ``Binary``, ``Levels`` or ``Symbols``.
         context_space: What one context is, or None. A context moves every bias.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         order: The order of the variables, or None for that of the event.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule; its ``weight_decay`` is the L2 penalty.
@@ -64,18 +65,17 @@ class FVBN(Autoregressive):
         space: Space,
         *,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         order: Sequence[int] | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-2),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who="FVBN")
-        super().__init__(space, context_space, order, head, optimizer)
-        d, width, e = space.dimensions, self.head.width, self.features
+        super().__init__(space, context_space, reader, order, head, optimizer)
+        d, width, e, context = space.dimensions, self.head.width, self.features, width_of(self.reader, "FVBN")
         self.weight = nn.Parameter(torch.zeros(d, width, d, e))
         self.bias = nn.Parameter(torch.zeros(d, width))
-        self.context_weight = None
-        if context_space is not None:
-            self.context_weight = nn.Parameter(torch.zeros(d, width, math.prod(context_space.embedded_shape)))
+        self.context_weight = nn.Parameter(torch.zeros(d, width, context)) if context else None
         self.register_buffer("mask", torch.ones(d, d, dtype=torch.bool).tril(-1)[:, None, :, None], persistent=False)
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:

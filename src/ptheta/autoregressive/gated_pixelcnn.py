@@ -3,10 +3,11 @@
     vertical    a = W_v * v                  v <- tanh(a_1) sigmoid(a_2)                    all rows above
     horizontal  b = W_h * h + W_l a          h <- h + W_o (tanh(b_1) sigmoid(b_2))          and the pixels to the left
 
-The gates are equation 2; a context adds V c to a and to b, equation 4. The first layer is 7 wide, all others 3. The
-vertical stack sees whole rows, shifted down by one, so its kernels need no mask; the horizontal one has mask A in the
-first layer and mask B after it, for the pixel itself and its channels. The link goes from vertical to horizontal only:
-the other way, the vertical stack would see the pixel.
+The gates are equation 2; a context adds V c to a and to b, with c the same at all pixels (equation 4) or, where it is a
+picture, what was read of it at the pixel (equation 5). The first layer is 7 wide, all others 3. The vertical stack sees
+whole rows, shifted down by one, so its kernels need no mask; the horizontal one has mask A in the first layer and mask
+B after it, for the pixel itself and its channels. The link goes from vertical to horizontal only: the other way, the
+vertical stack would see the pixel.
 
 With L layers a pixel sees a whole rectangle, L + 2 rows up and L + 2 columns to each side, and L + 2 pixels to its
 left; nothing before it and inside is missed. That is what the plain PixelCNN lacks.
@@ -25,7 +26,6 @@ References:
     Kavukcuoglu, 2016b) https://arxiv.org/abs/1606.05328
 """
 
-import math
 from collections.abc import Callable
 from typing import final
 
@@ -40,6 +40,7 @@ from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
 from ptheta.model import require_sizes
 from ptheta.nn.causal import CausalConv, PixelCache, Place, RowCache
+from ptheta.nn.contexts import Reader, at, features_last
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
 
@@ -58,7 +59,9 @@ class GatedPixelCNN(Autoregressive):
         layers: The number of layers.
         kernel: The size of the first kernel, odd.
         position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
-        context_space: What one context is, or None. A context moves every gate.
+        context_space: What one context is, or None. A context moves every gate, a picture each pixel's by
+            what lies there.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
 
@@ -78,6 +81,7 @@ class GatedPixelCNN(Autoregressive):
         kernel: int = 7,
         position: bool = False,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
@@ -85,11 +89,12 @@ class GatedPixelCNN(Autoregressive):
         require_sizes("GatedPixelCNN", hidden=hidden, layers=layers)
         require_odd("GatedPixelCNN", kernel=kernel)
         self.shape = image_shape(space, "GatedPixelCNN")
-        super().__init__(space, context_space, pixel_order(space.shape, "raster"), head, optimizer)
+        order = pixel_order(space.shape, "raster")
+        super().__init__(space, context_space, reader, order, head, optimizer, size=self.shape[1:])
         groups = self.shape[0]
         if hidden % groups:
             raise ValueError(f"hidden should be a multiple of the {groups} channels, but it is {hidden}.")
-        context = 0 if context_space is None else math.prod(context_space.embedded_shape)
+        context = 0 if self.reader is None else self.reader.shape[0]
         inputs = [groups * self.features, *[hidden] * (layers - 1)]
         kernels = [kernel, *[3] * (layers - 1)]
         parts = list(zip(inputs, kernels, strict=True))
@@ -106,14 +111,13 @@ class GatedPixelCNN(Autoregressive):
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
         channels, height, width = self.shape
         x = self.look(cells, self.output.bias.dtype).reshape(-1, height, width, channels * self.features)
-        c = self.condition(context)
-        links = self._vertical(x, None if c is None else c[:, None, None], lambda layer: layer)
+        links = self._vertical(x, self._context(context), lambda layer: layer)
         if self.position is not None:
             links[0] = links[0] + self.position
         return self._horizontal(x, links, lambda layer: layer).reshape(*cells.shape, self.head.width)
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
-        (channels, height, width), place, c = self.shape, Place(), self.condition(context)
+        (channels, height, width), place, c = self.shape, Place(), self._context(context)
         rows = {m: RowCache(m, n, width) for m in self.vertical.modules() if isinstance(m, CausalConv)}
         after = nn.ModuleList([self.horizontal, self.hidden_output, self.output])
         pixels = {m: PixelCache(m, n, width, place) for m in after.modules() if isinstance(m, CausalConv)}
@@ -123,7 +127,7 @@ class GatedPixelCNN(Autoregressive):
         for i in range(height):
             for cache in pixels.values():
                 cache.next_row()
-            links = self._vertical(seen, None if c is None else c[:, None], rows.__getitem__)
+            links = self._vertical(seen, None if c is None else at(c, i), rows.__getitem__)
             if self.position is not None:
                 links[0] = links[0] + self.position[i]
             columns = [link.transpose(0, 1).contiguous() for link in links]  # (W, n, 2p)
@@ -136,12 +140,17 @@ class GatedPixelCNN(Autoregressive):
             seen = image.row()
         return torch.stack(cells, 1)
 
+    def _context(self, context: Tensor | None) -> Tensor | None:
+        """What was read of contexts, features last, with shape (B, H or 1, W or 1, features)."""
+        c = self.condition(context)
+        return None if c is None else features_last(c, self.shape[1:])
+
     def _vertical(self, x: Tensor, c: Tensor | None, use: Use) -> list[Tensor]:
         """What the vertical stack tells each layer of the horizontal one.
 
         Args:
             x: What the network sees of images, (B, H, W, C E), or of one row, (B, W, C E).
-            c: The features of contexts, with axes of size 1 for those of pixels.
+            c: What was read of contexts, features last: of all pixels or of a row; axes of size 1 are for all.
             use: What to call for a layer.
 
         Returns:
@@ -178,7 +187,7 @@ class VerticalLayer(nn.Module):
         inputs: The features of its input.
         hidden: The features p of its output.
         kernel: The size of its kernel before it is cut off.
-        context: The features of a context; 0 for none.
+        context: The features of a context at a pixel; 0 for none.
         is_first: Whether its input is the image; then it does not see the pixel's own row.
     """
 
@@ -194,7 +203,7 @@ class VerticalLayer(nn.Module):
         a = use(self.convolution)(x)
         if c is None or self.context is None:
             return gate(a, a.shape[-1] // 2), self.link(a)
-        shift, link_shift = self.context(c).chunk(2, -1)  # eq. 4
+        shift, link_shift = self.context(c).chunk(2, -1)  # eq. 4, or 5
         a = a + shift
         return gate(a, a.shape[-1] // 2), self.link(a) + link_shift
 

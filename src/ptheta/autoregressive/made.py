@@ -8,8 +8,8 @@ variable could see itself or a later one, so that what remains is a chain rule i
 
 A hidden unit of degree m sees the first m variables, and is seen by the variables after them (eq. 8, 9 and 12 of the
 paper; masks and pass are in ``ptheta.nn.masked``). NADE's hidden layer is accumulated; MADE's units each belong to one
-degree, so the layers can be many and a score is a few matrix products, O(D H + H^2). A sample costs about as much: in D
-small steps, every hidden unit computed once.
+degree, so the layers can be many and a score is a few matrix products, O(D H + H^2). A sample takes as many
+multiplications, every hidden unit computed once, but in D small steps one after the other: many times longer.
 
 With several masks, one set of weights serves all of them. Training takes them in turn, one per step; the probability
 of a value is then the average of what the masks say of it,
@@ -32,7 +32,6 @@ References:
     https://arxiv.org/abs/1502.03509
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
@@ -51,10 +50,12 @@ from ptheta.distributions.heads import (
     LogisticMixtureHead,
     default_head,
 )
+from ptheta.nn.contexts import Reader, width_of
 from ptheta.nn.masked import MaskedMLP
+from ptheta.nn.unrolled import Unrolled
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
-from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
+from ptheta.spaces import Binary, Levels, Real, Space, Symbols, Table, require
 
 __all__ = ["MADE"]
 
@@ -64,10 +65,11 @@ class MADE(Autoregressive):
     """A masked autoencoder: an autoregressive perceptron of any depth.
 
     Args:
-        space: ``Binary``, ``Levels``, ``Symbols`` or ``Real``.
+        space: ``Binary``, ``Levels``, ``Symbols``, ``Real`` or ``Table``.
         hidden: The width of each hidden layer. A layer of fewer than D units cannot hold every degree; direct
             connections then keep neighbours in sight.
         context_space: What one context is, or None. A context moves the inputs of every unit.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         order: The order of the variables, or None for that of the event.
         head: What one mask says of one variable; None lets the space choose.
         direct: Whether variables also reach the outputs directly.
@@ -88,19 +90,20 @@ class MADE(Autoregressive):
         *,
         hidden: Sequence[int] = (500,),
         context_space: Space | None = None,
+        reader: Reader | None = None,
         order: Sequence[int] | None = None,
         head: Head | None = None,
         direct: bool = False,
         masks: int = 1,
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
-        require(space, Binary, Levels, Symbols, Real, who="MADE")
+        require(space, Binary, Levels, Symbols, Real, Table, who="MADE")
         if not hidden or min(hidden) < 1 or masks < 1:
             raise ValueError(f"MADE needs hidden layers and a mask, but hidden is {tuple(hidden)} and masks {masks}.")
-        part = head or default_head(space)
-        super().__init__(space, context_space, order, averaged_head(part, masks), optimizer)
-        context = 0 if context_space is None else math.prod(context_space.embedded_shape)
-        self.part = part
+        part = default_head(space) if head is None else head
+        super().__init__(space, context_space, reader, order, averaged_head(part, masks), optimizer)
+        context = width_of(self.reader, "MADE")
+        self.part = part if masks > 1 else self.head
         self.network = MaskedMLP(
             space.dimensions, self.features, part.width, hidden, context=context, direct=direct, masks=masks
         )
@@ -121,11 +124,11 @@ class MADE(Autoregressive):
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
         c, dtype = self.condition(context), self.network.last.bias.dtype
-        steps = [self.network.unroll(n, c, t) for t in range(self.network.masks)]
+        steps = [Unrolled(self.network, n, c, t) for t in range(self.network.masks)]
         cells = []
         for i in range(self.space.dimensions):
             cells.append(choice(i, averaged(self.part, [step.ask().T for step in steps])))
-            seen = self.look(cells[-1], dtype).T
+            seen = self.look(cells[-1], dtype, i).T
             for step in steps:
                 step.tell(seen)
         return torch.stack(cells, 1)

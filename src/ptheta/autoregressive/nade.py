@@ -44,8 +44,9 @@ from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
 from ptheta.model import require_sizes
+from ptheta.nn.contexts import Reader, width_of
 from ptheta.optimizers import Adam, Optimizer
-from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
+from ptheta.spaces import Binary, Levels, Real, Space, Symbols, Table, require
 
 __all__ = ["NADE"]
 
@@ -57,9 +58,10 @@ class NADE(Autoregressive):
     """An autoregressive network whose hidden layer is accumulated over the variables.
 
     Args:
-        space: ``Binary``, ``Levels``, ``Symbols``, or ``Real`` (then it is RNADE).
+        space: ``Binary``, ``Levels``, ``Symbols``, ``Table``, or ``Real`` (then it is RNADE).
         hidden: The number of hidden units H.
         context_space: What one context is, or None. A context moves the accumulator's start and every output bias.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         order: The order of the variables, or None for that of the event.
         head: The distribution of one variable; None lets the space choose.
         activation: The hidden units' nonlinearity.
@@ -81,27 +83,26 @@ class NADE(Autoregressive):
         *,
         hidden: int = 500,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         order: Sequence[int] | None = None,
         head: Head | None = None,
         activation: Literal["sigmoid", "relu"] = "sigmoid",
         optimizer: Optimizer = Adam(learning_rate=3e-3),  # noqa: B008  (frozen)
     ) -> None:
-        require(space, Binary, Levels, Symbols, Real, who="NADE")
+        require(space, Binary, Levels, Symbols, Real, Table, who="NADE")
         require_sizes("NADE", hidden=hidden)
         if activation not in ("sigmoid", "relu"):
             raise ValueError(f"activation should be sigmoid or relu, but it is {activation!r}.")
-        super().__init__(space, context_space, order, head, optimizer)
-        d, width, e = space.dimensions, self.head.width, self.features
+        super().__init__(space, context_space, reader, order, head, optimizer)
+        d, width, e, context = space.dimensions, self.head.width, self.features, width_of(self.reader, "NADE")
         self.activation: Literal["sigmoid", "relu"] = activation
         self.is_scaled = isinstance(space, Real)
         self.weight = nn.Parameter(torch.randn(d, e, hidden) / (1 if self.is_scaled else math.sqrt(d)))  # W
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))  # c
         self.output_weight = nn.Parameter(torch.randn(d, width, hidden) / (10 * math.sqrt(hidden)))  # V
         self.output_bias = nn.Parameter(torch.zeros(d, width))  # b
-        self.context_layer = None
-        if context_space is not None:
-            self.context_layer = nn.Linear(math.prod(context_space.embedded_shape), hidden + d * width, bias=False)
-        index = torch.arange(1, d + 1, dtype=torch.float32)
+        self.context_layer = nn.Linear(context, hidden + d * width, bias=False) if context else None
+        index = torch.arange(1, d + 1, dtype=torch.get_default_dtype())
         self.register_buffer("scale", index.rsqrt() if self.is_scaled else torch.ones(d), persistent=False)
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
@@ -118,7 +119,7 @@ class NADE(Autoregressive):
         for i, (weight, output_weight, b) in enumerate(steps):
             activate(torch.mul(a, self.scale[i], out=h) if self.is_scaled else a, self.activation, out=h)
             cells.append(choice(i, torch.addmm(b, h, output_weight)))  # (2)
-            a.addmm_(self.look(cells[-1], a.dtype), weight)  # (1)
+            a.addmm_(self.look(cells[-1], a.dtype, i), weight)  # (1)
         return torch.stack(cells, 1)
 
     def _start(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,6 @@ References:
     https://arxiv.org/abs/1704.06001
 """
 
-import math
 from collections.abc import Callable
 from itertools import repeat
 from typing import final
@@ -48,7 +47,9 @@ from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import BernoulliHead, LogisticMixtureHead
 from ptheta.model import require_sizes
 from ptheta.nn.causal import CausalConv, PixelCache, RowCache
-from ptheta.nn.shifted import Pixels, Rows, Stream, Whole
+from ptheta.nn.contexts import Reader
+from ptheta.nn.shifted import Stream
+from ptheta.nn.shifted_steps import Pixels, Rows, Whole
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, require
 
@@ -68,7 +69,9 @@ class PixelCNNPP(Autoregressive):
         scales: The number of resolutions, each half of the one before.
         components: The components of a pixel's mixture, on levels.
         dropout: The share of features zeroed inside a block while training.
-        context_space: What one context is, or None. A context moves every gate.
+        context_space: What one context is, or None. A context moves every gate, a picture each pixel's by
+            what lies there.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         optimizer: The gradient rule.
 
     Example:
@@ -89,15 +92,17 @@ class PixelCNNPP(Autoregressive):
         components: int = 10,
         dropout: float = 0.0,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, who="PixelCNNPP")
         require_sizes("PixelCNNPP", width=width, blocks=blocks, scales=scales, components=components)
         self.shape = image_shape(space, "PixelCNNPP")
         head = LogisticMixtureHead(space.n, components) if isinstance(space, Levels) else BernoulliHead()
-        super().__init__(space, context_space, pixel_order(space.shape, "raster"), head, optimizer)
+        order = pixel_order(space.shape, "raster")
+        super().__init__(space, context_space, reader, order, head, optimizer, size=self.shape[1:])
         channels, self.scales = self.shape[0], scales
-        context = 0 if context_space is None else math.prod(context_space.embedded_shape)
+        context = 0 if self.reader is None else self.reader.shape[0]
         inputs = channels * self.features + 1  # a feature that is always 1 tells the image from the padding
         self.above = CausalConv(inputs, width, (2, 3), shift=(1, 0))
         self.just_above = CausalConv(inputs, width, (1, 3), shift=(1, 0))
@@ -120,8 +125,7 @@ class PixelCNNPP(Autoregressive):
 
     def draw(self, choice: Choice, n: int, context: Tensor | None = None) -> Tensor:
         (_, height, width), c = self.shape, self.condition(context)
-        rows = Rows(self.rows_above, n, width, None if c is None else c[:, None])
-        pixels = Pixels(self.all_before, n, width, c)
+        rows, pixels = Rows(self.rows_above, n, (height, width), c), Pixels(self.all_before, n, (height, width), c)
         above, just_above = RowCache(self.above, n, width), RowCache(self.just_above, n, width)
         just_left = PixelCache(self.just_left, n, width, pixels.places[0])
         cells: list[Tensor] = []

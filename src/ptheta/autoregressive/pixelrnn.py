@@ -18,7 +18,6 @@ References:
     Pixel Recurrent Neural Networks (van den Oord, Kalchbrenner & Kavukcuoglu, 2016) https://arxiv.org/abs/1601.06759
 """
 
-import math
 from abc import ABC, abstractmethod
 from typing import Protocol
 
@@ -33,6 +32,7 @@ from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
 from ptheta.model import require_sizes
 from ptheta.nn.causal import CausalConv, PixelCache, Place
+from ptheta.nn.contexts import Reader, at, features_last
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
 
@@ -81,7 +81,9 @@ class PixelRNN(Autoregressive):
         hidden: The number of units h of each layer; a multiple of the channels.
         layers: How many recurrent layers.
         kernel: The size of the first kernel, odd.
-        context_space: What one context is, or None. A context moves every feature of the first layer.
+        context_space: What one context is, or None. A context moves every feature of the first layer, a
+            picture each pixel's by what lies there.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
     """
@@ -94,6 +96,7 @@ class PixelRNN(Autoregressive):
         layers: int = 7,
         kernel: int = 7,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
@@ -101,7 +104,8 @@ class PixelRNN(Autoregressive):
         require_sizes(type(self).__name__, hidden=hidden, layers=layers)
         require_odd(type(self).__name__, kernel=kernel)
         self.shape = image_shape(space, type(self).__name__)
-        super().__init__(space, context_space, pixel_order(space.shape, "raster"), head, optimizer)
+        order = pixel_order(space.shape, "raster")
+        super().__init__(space, context_space, reader, order, head, optimizer, size=self.shape[1:])
         groups = self.shape[0]
         if hidden % groups:
             raise ValueError(f"hidden should be a multiple of the {groups} channels, but it is {hidden}.")
@@ -112,8 +116,8 @@ class PixelRNN(Autoregressive):
         self.hidden_output = CausalConv(2 * hidden, 2 * hidden, mask="B", groups=groups)
         self.output = CausalConv(2 * hidden, groups * self.head.width, mask="B", groups=groups)
         self.context_layer = None
-        if context_space is not None:
-            self.context_layer = nn.Linear(math.prod(context_space.embedded_shape), 2 * hidden, bias=False)
+        if self.reader is not None:
+            self.context_layer = nn.Linear(self.reader.shape[0], 2 * hidden, bias=False)
 
     @staticmethod
     @abstractmethod
@@ -125,7 +129,7 @@ class PixelRNN(Autoregressive):
         y = self.look(cells, self.output.bias.dtype)  # (B, D, E)
         x = self.first(y.reshape(-1, height, width, channels * self.features))  # (B, H, W, 2h)
         shift = self._shift(context)
-        x = x if shift is None else x + shift[:, None, None]
+        x = x if shift is None else x + shift
         for layer, widen in zip(self.layers, self.widen, strict=True):
             x = x + widen(layer(x))
         x = self.output(F.relu(self.hidden_output(F.relu(x))))
@@ -137,12 +141,12 @@ class PixelRNN(Autoregressive):
         widens = [PixelCache(m, n, width, place) for m in self.widen if isinstance(m, CausalConv)]
         layers = [layer.cache(n, width, place) for layer in self.layers if isinstance(layer, RecurrentLayer)]
         shift = self._shift(context)
-        shifts = None if shift is None else shift.chunk(channels, 1)
         cells = []
-        for _ in range(height):
+        for row in range(height):
             for cache in (first, *layers, *widens, hidden, output):
                 cache.next_row()
             for place.column in range(width):
+                shifts = None if shift is None else at(shift, row, place.column).chunk(channels, 1)
                 for place.group in range(channels):
                     x = first()
                     x = x if shifts is None else x + shifts[place.group]
@@ -153,6 +157,8 @@ class PixelRNN(Autoregressive):
         return torch.stack(cells, 1)
 
     def _shift(self, context: Tensor | None) -> Tensor | None:
-        """What a context adds to the features of the first layer, with shape (B, 2h)."""
+        """What a context adds to the features of the first layer, with shape (B, H or 1, W or 1, 2h)."""
         c = self.condition(context)
-        return None if c is None or self.context_layer is None else self.context_layer(c)
+        if c is None or self.context_layer is None:
+            return None
+        return self.context_layer(features_last(c, self.shape[1:]))

@@ -24,7 +24,6 @@ References:
     https://www.isca-archive.org/interspeech_2010/mikolov10_interspeech.html
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal, final
 
@@ -35,6 +34,7 @@ from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
 from ptheta.model import require_sizes
+from ptheta.nn.contexts import Reader, width_of
 from ptheta.nn.recurrent import RecurrentStack
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
@@ -54,6 +54,7 @@ class RNN(Autoregressive):
         positions: The length of the vector that each place learns; 0 makes every place alike, as in text.
         dropout: The rate of dropout on the output of every layer.
         context_space: What one context is, or None. A context joins the input of every step.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         order: The order of the variables, or None for that of the event.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
@@ -76,14 +77,15 @@ class RNN(Autoregressive):
         positions: int = 0,
         dropout: float = 0.0,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         order: Sequence[int] | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=2e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, Real, who="RNN")
         require_sizes("RNN", hidden=hidden, layers=layers)
-        super().__init__(space, context_space, order, head, optimizer)
-        d, context = space.dimensions, 0 if context_space is None else math.prod(context_space.embedded_shape)
+        super().__init__(space, context_space, reader, order, head, optimizer)
+        d, context = space.dimensions, width_of(self.reader, "RNN")
         inputs = self.features + positions + context
         self.stack = RecurrentStack(inputs, hidden, layers=layers, cell=cell, dropout=dropout)
         self.places = nn.Parameter(torch.randn(d, positions)) if positions else None

@@ -33,6 +33,7 @@ from ptheta.autoregressive.nade import Recurrence, activate
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
 from ptheta.model import require_sizes
+from ptheta.nn.contexts import Reader, width_of
 from ptheta.nn.recurrent import RecurrentStack
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
@@ -52,6 +53,7 @@ class RNNNADE(Autoregressive):
         cell: ``lstm`` or ``gru``.
         dropout: The rate of dropout on the output of every recurrent layer.
         context_space: What one context is, or None. A context joins the recurrent network's input.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
 
@@ -75,18 +77,19 @@ class RNNNADE(Autoregressive):
         cell: Literal["lstm", "gru"] = "gru",
         dropout: float = 0.0,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who="RNN-NADE")
         if len(space.shape) != 2:
             raise ValueError(f"RNN-NADE needs events with shape (frames, variables), but the space is {space}.")
-        super().__init__(space, context_space, None, head, optimizer)
+        super().__init__(space, context_space, reader, None, head, optimizer)
         require_sizes("RNN-NADE", units=units, layers=layers)
         require_sizes("RNN-NADE", least=0, hidden=hidden)
         self.frames, self.keys = space.shape
         width, e = self.head.width, self.features
-        context = 0 if context_space is None else math.prod(context_space.embedded_shape)
+        context = width_of(self.reader, "RNN-NADE")
         self.stack = RecurrentStack(self.keys * e + context, units, layers=layers, cell=cell, dropout=dropout)
         self.hidden, self.weight, self.output_weight = hidden, None, None
         if hidden:

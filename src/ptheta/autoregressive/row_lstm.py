@@ -8,7 +8,8 @@ over the pixel to its left and itself (mask B), and from the states of the three
     c_r = f c_{r-1} + i g,    h_r = o tanh(c_r)
 
 All units of a row are updated at once, so a score takes H steps per layer for an image of H rows, O(D h^2) each layer
-with h units; a sample keeps all states and costs about as much, pixel by pixel.
+with h units; a sample keeps all states: as many multiplications, but pixel by pixel,
+so many times longer.
 
 Not assumed: how far up a pixel depends on others. Assumed: that the same rule serves every place.
 
@@ -53,11 +54,11 @@ class RowLSTM(PixelRNN):
 
     @staticmethod
     def layer(hidden: int, groups: int) -> RecurrentLayer:
-        return _Rows(hidden, groups)
+        return Rows(hidden, groups)
 
 
 @final
-class _Rows(RecurrentLayer):
+class Rows(RecurrentLayer):
     """One layer: 2h features in, h states out."""
 
     def __init__(self, hidden: int, groups: int) -> None:
@@ -80,7 +81,7 @@ class _Rows(RecurrentLayer):
 class _RowsCache:
     """Keeps the states of the row above, and of this row so far."""
 
-    def __init__(self, layer: _Rows, n: int, width: int, place: Place) -> None:
+    def __init__(self, layer: Rows, n: int, width: int, place: Place) -> None:
         self.gates, self.weight, self.place = PixelCache(layer.gates, n, width, place), layer.weight[0], place
         self.groups, hidden = layer.groups, layer.weight.shape[2] // 4
         self.h, self.c = (self.weight.new_zeros(n, width, hidden) for _ in range(2))

@@ -60,14 +60,14 @@ class Choice:
 
     def __call__(self, i: int, params: Tensor) -> Tensor:
         """The cells of the variable in place i, with shape (B,), from its parameters, with shape (B, head.width)."""
-        cells = self._draw(params, self._u[i])
+        cells = self._draw(self.head.of(i), params, self._u[i])
         if self._known is None or self._mask is None:
             return cells
         return torch.where(self._mask[i], self._known[i].to(cells.dtype), cells)
 
     def all(self, params: Tensor) -> Tensor:
         """The cells of every variable at once, with shape (B, D), from parameters with shape (B, D, head.width)."""
-        cells = self._draw(params, self.uniforms)
+        cells = self._draw(self.head, params, self.uniforms)
         if self.known is None or self.mask is None:
             return cells
         return torch.where(self.mask, self.known.to(cells.dtype), cells)
@@ -76,12 +76,12 @@ class Choice:
         """Cells that hold nothing yet, with shape (B, D) and the type that draws have."""
         return self.all(self.uniforms.new_zeros(*self.uniforms.shape[:2], self.head.width))
 
-    def _draw(self, params: Tensor, uniforms: Tensor) -> Tensor:
+    def _draw(self, head: Head, params: Tensor, uniforms: Tensor) -> Tensor:
         if self.temperature != 1:
-            params = self.head.temper(params, self.temperature)
-        if isinstance(self.head, BernoulliHead):  # its own draw, without the way through bytes and back
+            params = head.temper(params, self.temperature)
+        if isinstance(head, BernoulliHead):  # its own draw, without the way through bytes and back
             return torch.lt(uniforms[..., 0], params[..., 0].sigmoid()).to(params.dtype)
-        return self.head.sample(params, uniforms)
+        return head.sample(params, uniforms)
 
 
 def naive(conditionals: Conditionals, choice: Choice) -> Tensor:
@@ -114,6 +114,11 @@ def fixed_point(conditionals: Conditionals, choice: Choice) -> tuple[Tensor, int
     for _ in range(cells.shape[1]):
         before, passes = cells, passes + 1
         cells = choice.all(conditionals(cells))
-        if torch.equal(cells, before):
+        if _same(cells, before):
             break
     return cells, passes
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    """Whether cells are equal, blank ones (NaN) too."""
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())

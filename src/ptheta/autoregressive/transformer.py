@@ -26,7 +26,6 @@ References:
     Generative Pretraining from Pixels (Chen et al., 2020) https://proceedings.mlr.press/v119/chen20s.html
 """
 
-import math
 from collections.abc import Sequence
 from typing import final
 
@@ -37,6 +36,7 @@ from ptheta.autoregressive.autoregressive import Autoregressive
 from ptheta.autoregressive.sampling import Choice
 from ptheta.distributions.heads import Head
 from ptheta.model import require_sizes
+from ptheta.nn.contexts import Reader, width_of
 from ptheta.nn.transformer import CausalTransformer
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
@@ -55,6 +55,7 @@ class Transformer(Autoregressive):
         heads: How many attention heads; divides the width.
         dropout: The rate of dropout inside the blocks.
         context_space: What one context is, or None. A context is added to the input of every place.
+        reader: What the network sees of a context; None lets the space of contexts choose.
         order: The order of the variables, or None for that of the event.
         head: The distribution of one variable; None lets the space choose.
         optimizer: The gradient rule.
@@ -76,14 +77,15 @@ class Transformer(Autoregressive):
         heads: int = 4,
         dropout: float = 0.0,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         order: Sequence[int] | None = None,
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3, betas=(0.9, 0.99)),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who="the transformer")
         require_sizes("the transformer", width=width, layers=layers, heads=heads)
-        super().__init__(space, context_space, order, head, optimizer)
-        context = 0 if context_space is None else math.prod(context_space.embedded_shape)
+        super().__init__(space, context_space, reader, order, head, optimizer)
+        context = width_of(self.reader, "the transformer")
         self.embedding = nn.Linear(self.features, width, bias=False)
         self.places = nn.Parameter(0.02 * torch.randn(space.dimensions, width))
         self.context_layer = nn.Linear(context, width, bias=False) if context else None

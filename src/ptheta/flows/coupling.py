@@ -17,7 +17,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from ptheta.flows.flow import Bijection, LULinear, Monotone, Permutation, context_width, near_zero
+from ptheta.flows.flow import Bijection, LULinear, Monotone, Permutation, near_zero
+from ptheta.nn.contexts import Reader, width_of
 from ptheta.nn.mlp import MLP
 from ptheta.spaces import Space
 
@@ -29,8 +30,8 @@ class Coupling(Bijection):
     """Moves the last variables by what the first ones say, or the first by what the last say.
 
     Args:
-        net: Maps the fixed variables with shape (B, fixed) and context features to ``monotone.width`` numbers for each
-            moved variable, (B, width * moved), those of one kind adjacent.
+        net: Maps the fixed variables with shape (B, fixed) and what was read of contexts to ``monotone.width`` numbers
+            for each moved variable, (B, width * moved), those of one kind adjacent.
         monotone: What moves one variable.
         fixed: How many variables stay.
         flip: Whether it is the first variables that move.
@@ -63,7 +64,7 @@ class Coupling(Bijection):
 
 def coupling_chain(
     space: Space,
-    context_space: Space | None,
+    reader: Reader | None,
     monotone: Monotone,
     *,
     transforms: int,
@@ -74,7 +75,7 @@ def coupling_chain(
 
     Args:
         space: What one event is, of at least two variables.
-        context_space: What one context is, or None.
+        reader: How contexts are read, or None.
         monotone: What moves one variable.
         transforms: How many couplings.
         hidden: The widths of each network's hidden layers.
@@ -83,14 +84,14 @@ def coupling_chain(
     Returns:
         The bijections.
     """
-    d, chain = space.dimensions, []
+    d, context, chain = space.dimensions, width_of(reader, "a flow of vectors"), []
     if d < 2:
         raise ValueError(f"coupling needs two variables or more, but the space is {space}. Use MAF or another kind.")
     for k in range(transforms):
         if k and k % 2 == 0:
             chain.append(LULinear(d) if linear else Permutation(torch.randperm(d)))
         fixed = d // 2 if k % 2 == 0 else d - d // 2
-        net = MLP(fixed, monotone.width * (d - fixed), hidden, context=context_width(context_space), activation=nn.ReLU)
+        net = MLP(fixed, monotone.width * (d - fixed), hidden, context=context, activation=nn.ReLU)
         near_zero(net.layers[-1])
         chain.append(Coupling(net, monotone, fixed, flip=k % 2 == 1))
     return chain

@@ -31,14 +31,15 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from ptheta.model import LossModel
+from ptheta.model import LossModel, in_parts
+from ptheta.nn.contexts import Reader, read
 from ptheta.noise import Noise
 from ptheta.optimizers import Optimizer
 from ptheta.spaces import Real, Space, require
 
-__all__ = ["Affine", "Bijection", "Chain", "Flow", "LULinear", "Monotone", "Permutation", "context_width", "near_zero"]
+__all__ = ["Affine", "Bijection", "Chain", "Flow", "LULinear", "Monotone", "Permutation", "near_zero"]
 
-_CHUNK = 65536  # numbers of an event times events that are inverted at once
+CHUNK = 65536  # numbers of an event times events that are inverted at once
 
 
 class Bijection(nn.Module, ABC):
@@ -50,7 +51,7 @@ class Bijection(nn.Module, ABC):
 
         Args:
             x: Vectors with shape (B, D).
-            context: Context features with shape (B, F), or None.
+            context: What was read of contexts, with shape (B, F) or (B, C, H, W), or None.
 
         Returns:
             z with shape (B, D), and log |det dz/dx| with shape (B,).
@@ -58,7 +59,7 @@ class Bijection(nn.Module, ABC):
 
     @abstractmethod
     def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
-        """Undoes ``forward``: z with shape (B, D) and context features with shape (B, F) give x with shape (B, D)."""
+        """Undoes ``forward``: z with shape (B, D) and what was read of contexts give x with shape (B, D)."""
 
 
 @final
@@ -196,18 +197,19 @@ class Flow(LossModel):
 
     Args:
         space: Real; levels and bits are modelled through ``TrainedDequantized``.
-        context_space: What one context is, or None.
+        reader: How contexts are read, or None where there are none.
         bijections: The chain, the one nearest the events first.
         optimizer: The gradient rule.
     """
 
     @abstractmethod
     def __init__(
-        self, space: Space, context_space: Space | None, bijections: Iterable[Bijection], optimizer: Optimizer
+        self, space: Space, reader: Reader | None, bijections: Iterable[Bijection], optimizer: Optimizer
     ) -> None:
         super().__init__()
         require(space, Real, who=type(self).__name__)
-        self.space, self.context_space, self.optimizer = space, context_space, optimizer
+        self.space, self.reader, self.optimizer = space, reader, optimizer
+        self.context_space = None if reader is None else reader.space
         self.code_space = Real((space.dimensions,))
         self.chain = Chain(bijections)
 
@@ -222,6 +224,10 @@ class Flow(LossModel):
         Returns:
             Log-densities.
         """
+        self.check(x, context)
+        return in_parts(self._log_prob, x, context, self.space.dimensions)
+
+    def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
         z, log_det = self.encode_and_log_det(x, context)
         constant = 0.5 * math.log(2 * math.pi) * self.space.dimensions + self.space.log_volume
         return torch.sub(log_det, z.square().sum(1), alpha=0.5) - constant
@@ -245,7 +251,7 @@ class Flow(LossModel):
         self.check(x, context)
         like = next(self.parameters())
         cells = self.space.embed(x, like.dtype).reshape(len(x), self.space.dimensions)
-        return self.chain(cells, self._features(context, like.dtype))
+        return self.chain(cells, read(self.reader, context))
 
     @final
     def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -256,7 +262,7 @@ class Flow(LossModel):
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The event of each noise, the exact inverse of ``encode``, with shape (B, *space.shape)."""
         self.check_context(len(z), context)
-        return self.space.events(self.chain.inverse(z, self._features(context, z.dtype)))
+        return self.space.events(self.chain.inverse(z, read(self.reader, context)))
 
     @final
     @torch.no_grad()
@@ -278,24 +284,13 @@ class Flow(LossModel):
         if not temperature > 0:
             raise ValueError(f"temperature should be positive, but it is {temperature:g}.")
         noise, like, d = noise or Noise(None), next(self.parameters()), self.space.dimensions
-        step = min(max(1, _CHUNK // d), 1000)
+        step = min(max(1, CHUNK // d), 1000)
         chunks = []
         for start in range(0, max(n, 1), step):
             rows = slice(start, min(start + step, n))
             z = temperature * noise.rows(start).normal((rows.stop - start, d), "noise", like=like)
             chunks.append(self.decode(z, None if context is None else context[rows]))
         return torch.cat(chunks)
-
-    def _features(self, context: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-        """What the networks see of the context, with shape (B, F)."""
-        if context is None or self.context_space is None:
-            return None
-        return self.context_space.embed(context, dtype).reshape(len(context), context_width(self.context_space))
-
-
-def context_width(context_space: Space | None) -> int:
-    """How many numbers the networks see of one context."""
-    return 0 if context_space is None else math.prod(context_space.embedded_shape)
 
 
 def near_zero(layer: nn.Module, factor: float = 0.01) -> None:

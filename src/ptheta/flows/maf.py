@@ -45,9 +45,11 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from ptheta.flows.flow import Affine, Bijection, Flow, Monotone, Permutation, context_width, near_zero
+from ptheta.flows.flow import Affine, Bijection, Flow, Monotone, Permutation, near_zero
 from ptheta.model import require_sizes
+from ptheta.nn.contexts import Reader, reader_of, width_of
 from ptheta.nn.masked import MaskedMLP
+from ptheta.nn.unrolled import Unrolled
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Space
 
@@ -89,7 +91,7 @@ class AutoregressiveBijection(Bijection):
         """The v with v_i = step(u_i, parameters from v_1, ..., v_{i-1}) for every i, with shape (B, D)."""
         if self.inversion == "fixed-point":
             return self._fixed_point(u, context, step)
-        steps, found = self.net.unroll(len(u), context), []
+        steps, found = Unrolled(self.net, len(u), context), []
         for row in u.T.contiguous()[:, None]:  # (1, B)
             found.append(step(row, steps.ask()[None]))
             steps.tell(found[-1])
@@ -106,7 +108,7 @@ class AutoregressiveBijection(Bijection):
 
 def autoregressive_chain(
     space: Space,
-    context_space: Space | None,
+    reader: Reader | None,
     monotone: Monotone,
     *,
     transforms: int,
@@ -118,7 +120,7 @@ def autoregressive_chain(
 
     Args:
         space: What one event is.
-        context_space: What one context is, or None.
+        reader: How contexts are read, or None.
         monotone: What moves one variable.
         transforms: How many.
         hidden: The widths of each network's hidden layers.
@@ -128,11 +130,11 @@ def autoregressive_chain(
     Returns:
         The bijections.
     """
-    d, chain = space.dimensions, []
+    d, context, chain = space.dimensions, width_of(reader, "a masked network"), []
     for k in range(transforms):
         if k:
             chain.append(Permutation(torch.arange(d).flip(0)))
-        net = MaskedMLP(d, 1, monotone.width, hidden, context=context_width(context_space))
+        net = MaskedMLP(d, 1, monotone.width, hidden, context=context)
         near_zero(net.last)
         chain.append(AutoregressiveBijection(net, monotone, sees=sees, inversion=inversion))
     return chain
@@ -145,6 +147,7 @@ class MAF(Flow):
     Args:
         space: Real; levels and bits are modelled through ``TrainedDequantized``.
         context_space: What one context is, or None. Contexts enter every layer of the networks.
+        reader: What the networks see of a context; None lets the space of contexts choose.
         transforms: The number of transforms.
         hidden: The widths of each network's hidden layers; below D units some dependences are lost.
         sees: Whether the networks see the events (MAF: scoring is fast) or the noise (IAF: sampling is fast).
@@ -164,6 +167,7 @@ class MAF(Flow):
         space: Space,
         *,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         transforms: int = 5,
         hidden: Sequence[int] = (100, 100),
         sees: Sees = "events",
@@ -171,7 +175,8 @@ class MAF(Flow):
         optimizer: Optimizer = Adam(),  # noqa: B008  (frozen)
     ) -> None:
         require_sizes("MAF", transforms=transforms, hidden=min(hidden, default=1))
+        reader = reader_of(context_space, given=reader)
         chain = autoregressive_chain(
-            space, context_space, Affine(), transforms=transforms, hidden=hidden, sees=sees, inversion=inversion
+            space, reader, Affine(), transforms=transforms, hidden=hidden, sees=sees, inversion=inversion
         )
-        super().__init__(space, context_space, chain, optimizer)
+        super().__init__(space, reader, chain, optimizer)

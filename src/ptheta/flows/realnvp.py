@@ -35,16 +35,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptheta.flows.coupling import Coupling, coupling_chain
-from ptheta.flows.flow import Affine, Bijection, Chain, Flow, Monotone, Permutation, context_width, near_zero
+from ptheta.flows.flow import Affine, Bijection, Chain, Flow, Monotone, Permutation, near_zero
 from ptheta.model import require_sizes
-from ptheta.nn.convolutional import ResidualBlock
+from ptheta.nn.contexts import Injection, Reader, reader_of, shape_of
+from ptheta.nn.defaults import LEAST_SIDE, is_convolved
+from ptheta.nn.residual import ResidualBlock
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Space
 
-__all__ = ["FirstPart", "RealNVP", "image_chain", "is_convolved"]
+__all__ = ["FirstPart", "RealNVP", "image_chain"]
 
 Shape = tuple[int, int, int]
-_LEAST_SIDE = 4  # below it images are not squeezed
 
 
 @final
@@ -58,32 +59,40 @@ class ImageNet(nn.Module):
         numbers: How many numbers each gets.
         width: The number of feature maps.
         blocks: The number of residual blocks.
-        context: The number of context features; 0 for none.
+        context: The shape of what is read of a context; () for none.
     """
 
     inputs: Tensor
     outputs: Tensor
 
     def __init__(
-        self, shape: Shape, inputs: Tensor, outputs: Tensor, *, numbers: int, width: int, blocks: int, context: int
+        self,
+        shape: Shape,
+        inputs: Tensor,
+        outputs: Tensor,
+        *,
+        numbers: int,
+        width: int,
+        blocks: int,
+        context: tuple[int, ...],
     ) -> None:
         super().__init__()
         self.shape, self.numbers = shape, numbers
         self.register_buffer("inputs", inputs, persistent=False)
         self.register_buffer("outputs", outputs, persistent=False)
         self.first = nn.Conv2d(shape[0], width, 3, padding=1)
-        self.context = nn.Linear(context, width, bias=False) if context else None
+        self.context = Injection(context, width) if context else None
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.last = nn.Conv2d(width, numbers * shape[0], 3, padding=1)
         near_zero(self.last)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Maps given variables (B, inputs) and context features (B, context) to (B, numbers * outputs)."""
+        """Maps given variables (B, inputs) and contexts as they were read to (B, numbers * outputs)."""
         d = self.shape[0] * self.shape[1] * self.shape[2]
         image = x.new_zeros(len(x), d).index_copy(1, self.inputs, x).view(-1, *self.shape)
         h = self.first(image)
         if self.context is not None:
-            h = h + self.context(context)[..., None, None]
+            h = h + self.context(context, self.shape[1:])
         h = self.last(F.silu(self.blocks(h)))  # (B, numbers * C, H, W)
         return h.reshape(len(x), self.numbers, d)[..., self.outputs].flatten(1)
 
@@ -109,13 +118,8 @@ class FirstPart(Bijection):
         return torch.cat([self.chain.inverse(z[:, : self.size], context), z[:, self.size :]], 1)
 
 
-def is_convolved(space: Space) -> bool:
-    """Whether events are images large enough for convolutions."""
-    return len(space.shape) == 3 and min(space.shape[1:]) >= _LEAST_SIDE
-
-
 def image_chain(
-    shape: Shape, monotone: Monotone, *, width: int, blocks: int, context: int, couplings: int = 3
+    shape: Shape, monotone: Monotone, *, width: int, blocks: int, context: tuple[int, ...], couplings: int = 3
 ) -> list[Bijection]:
     """The multi-scale chain of couplings of an image, near the identity at first.
 
@@ -124,7 +128,7 @@ def image_chain(
         monotone: What moves one variable.
         width: The feature maps of each network.
         blocks: The residual blocks of each network.
-        context: The number of context features.
+        context: The shape of what is read of a context; () for none.
         couplings: The couplings of each kind at each scale; one more at the last.
 
     Returns:
@@ -140,7 +144,7 @@ def image_chain(
         return chain
 
     channels, height, breadth = shape
-    d, is_last = channels * height * breadth, height % 2 or breadth % 2 or min(height, breadth) < _LEAST_SIDE
+    d, is_last = channels * height * breadth, height % 2 or breadth % 2 or min(height, breadth) < LEAST_SIDE
     black, white = _checkerboard(shape)
     colours = Permutation(torch.cat([black, white]))
     chain = [colours, *couple(shape, black, white, couplings + bool(is_last)), Permutation(colours.back)]
@@ -173,6 +177,8 @@ class RealNVP(Flow):
     Args:
         space: Real, of at least two variables; levels and bits are modelled through ``TrainedDequantized``.
         context_space: What one context is, or None.
+        reader: What the networks see of a context; None lets the space of contexts choose: maps of a picture, where
+            events are images.
         transforms: The number of couplings; on images, of each kind at each scale.
         hidden: On vectors, the widths of each network's hidden layers.
         width: On images, the feature maps of each network.
@@ -192,6 +198,7 @@ class RealNVP(Flow):
         space: Space,
         *,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         transforms: int | None = None,
         hidden: Sequence[int] = (128, 128),
         width: int = 32,
@@ -199,6 +206,7 @@ class RealNVP(Flow):
         optimizer: Optimizer = Adam(),  # noqa: B008  (frozen)
     ) -> None:
         transforms = transforms if transforms is not None else 3 if is_convolved(space) else 8
+        reader = reader_of(context_space, space.shape[1:] if is_convolved(space) else None, reader)
         require_sizes("RealNVP", transforms=transforms, hidden=min(hidden, default=1), width=width)
         if is_convolved(space):
             channels, height, breadth = space.shape
@@ -207,9 +215,9 @@ class RealNVP(Flow):
                 Affine(),
                 width=width,
                 blocks=blocks,
-                context=context_width(context_space),
+                context=shape_of(reader),
                 couplings=transforms,
             )
         else:
-            chain = coupling_chain(space, context_space, Affine(), transforms=transforms, hidden=hidden, linear=False)
-        super().__init__(space, context_space, chain, optimizer)
+            chain = coupling_chain(space, reader, Affine(), transforms=transforms, hidden=hidden, linear=False)
+        super().__init__(space, reader, chain, optimizer)

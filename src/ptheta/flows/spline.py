@@ -42,12 +42,13 @@ from ptheta.flows.coupling import coupling_chain
 from ptheta.flows.flow import Flow, Monotone
 from ptheta.flows.maf import Inversion, autoregressive_chain
 from ptheta.model import require_sizes
+from ptheta.nn.contexts import Reader, reader_of
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Space
 
 __all__ = ["RationalQuadratic", "SplineFlow"]
 
-_LEAST_BIN, _LEAST_SLOPE = 1e-3, 1e-3  # of a bin as a share of the interval; of the spline at a knot
+LEAST_BIN, LEAST_SLOPE = 1e-3, 1e-3  # of a bin as a share of the interval; of the spline at a knot
 
 
 class Piece(NamedTuple):
@@ -108,7 +109,7 @@ class RationalQuadratic(Monotone):
         """What lies around numbers u (B, 1, *) in [0, 2 bound], found by width or by height, with the shape of u."""
         k, whole, params = self.bins, 2 * self.bound, params.to(u.dtype)  # autocast's types are too coarse for bins
         shares = params[:, : 2 * k].reshape(len(u), 2, k, *u.shape[2:]).softmax(2)  # (B, 2, K, *), widths and heights
-        shares = shares * (whole * (1 - k * _LEAST_BIN)) + whole * _LEAST_BIN
+        shares = shares * (whole * (1 - k * LEAST_BIN)) + whole * LEAST_BIN
         ends = shares.cumsum(2)
         index = (u >= ends[:, int(by_height), :-1]).sum(1, keepdim=True)  # (B, 1, *)
         both = index[:, None].expand(-1, 2, 1, *u.shape[2:])
@@ -117,7 +118,7 @@ class RationalQuadratic(Monotone):
         # A raw slope of zero is a slope of one: those of the first and last knot.
         zero = torch.zeros_like(u)
         raw = torch.cat([zero, params[:, 2 * k :], zero], 1).gather(1, torch.cat([index, index + 1], 1))
-        slopes = F.softplus(raw, beta=math.log(2)).clamp(min=_LEAST_SLOPE)  # (B, 2, *)
+        slopes = F.softplus(raw, beta=math.log(2)).clamp(min=LEAST_SLOPE)  # (B, 2, *)
         return Piece(*starts.unbind(1), *sizes.unbind(1), *slopes.chunk(2, 1))
 
 
@@ -128,6 +129,7 @@ class SplineFlow(Flow):
     Args:
         space: Real; levels and bits are modelled through ``TrainedDequantized``.
         context_space: What one context is, or None.
+        reader: What the networks see of a context; None lets the space of contexts choose.
         kind: Coupling (one pass both ways) or autoregressive (more flexible; sampling takes D steps).
         transforms: The number of transforms.
         hidden: The widths of each network's hidden layers.
@@ -149,6 +151,7 @@ class SplineFlow(Flow):
         space: Space,
         *,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         kind: Literal["coupling", "autoregressive"] = "coupling",
         transforms: int = 5,
         hidden: Sequence[int] = (128, 128),
@@ -160,10 +163,10 @@ class SplineFlow(Flow):
         if bins < 2:
             raise ValueError(f"bins should be at least 2, but it is {bins}.")
         require_sizes("SplineFlow", transforms=transforms, hidden=min(hidden, default=1))
-        spline = RationalQuadratic(bins, bound)
+        spline, reader = RationalQuadratic(bins, bound), reader_of(context_space, given=reader)
         shared = {"transforms": transforms, "hidden": hidden}
         if kind == "coupling":
-            chain = coupling_chain(space, context_space, spline, **shared, linear=True)
+            chain = coupling_chain(space, reader, spline, **shared, linear=True)
         else:
-            chain = autoregressive_chain(space, context_space, spline, **shared, inversion=inversion)
-        super().__init__(space, context_space, chain, optimizer)
+            chain = autoregressive_chain(space, reader, spline, **shared, inversion=inversion)
+        super().__init__(space, reader, chain, optimizer)
