@@ -1,122 +1,93 @@
-"""Generative adversarial networks, with the divergence and the generator's cost as arguments.
+"""Generative adversarial networks: the game, the penalty, packing and what is given are arguments.
 
-A generator G pushes noise z ~ N(0, I) to events x = G(z) with law Q; a discriminator scores events by one number v(x),
-large for "from the data P". For any f-divergence the discriminator climbs the variational bound
+A generator G pushes noise z ~ N(0, I) to events x = G(z) with law Q; a critic scores events by one number v(x), large
+for "from the data P". What each minimises is the game's (``games.py``: divergences, Wasserstein, hinge, relativistic),
+and what slopes the critic pays for the penalty's (``penalties.py``: R1, R2, WGAN-GP's). The GANs of the papers:
 
-    F = E_p g(v) - E_q f*(g(v))  <=  D_f(P || Q)                                     (f-GAN, eq. 6)
+    GAN (2014)        DivergenceGame()
+    f-GAN (2016)      DivergenceGame(KL(), Minimax()), ...
+    WGAN-GP (2017)    Wasserstein(), UnitSlopes(10), five steps of the critic for each of the generator
+    SNGAN (2018)      Hinge(), a critic of spectrally normalised layers (``ptheta.nn.spectral``)
+    PacGAN (2018)     packing=2: the critic sees two events of one law at once
+    R3GAN (2024)      Relativistic(), ZeroSlopes(fakes=True)
 
-where g is the divergence's output activation. With ``GANDivergence``, the default, g = log sigmoid(v) and F is the
-original value E_p log D + E_q log(1 - D) with D = sigmoid(v): the best discriminator is D* = p / (p + q) and
-F = 2 JS - log 4. The generator descends one of three costs, each an expectation over its own samples. With the best
-discriminator their gradients are those of
+Packing. A critic of m independent events compares P^m with Q^m. A law that lacks modes draws alike events far too
+often, which shows in pairs and not in single events. Packs are joined in the first axis: vectors grow longer, images
+have more channels. A last pack that lacks events is filled with the first ones of the batch.
 
-    cost                 in general                default divergence     gradient of, by default
-    Minimax              -f*(g(v))                 log(1 - D)             2 JS
-    NonSaturating        -g(v)                     -log D                 KL(q || p) - 2 JS
-    MaximumLikelihood    -(p / q as v tells it)    -D / (1 - D)           KL(p || q), with every divergence
+Matching. A critic that is given contexts may learn to ignore them. Shown data beside contexts of other data as well, it
+must tell (data, right context) from both kinds of wrong pairs. Its loss is the mean of that on either,
 
-Minimax vanishes where the discriminator is sure; the non-saturating cost (the practical alternative of f-GAN, section
-3.2) has the same fixed point Q = P and another gradient, so where Q cannot equal P it ends elsewhere: with ``KL`` it
-minimises the reverse KL. Only the third cost is maximum likelihood.
+    (1/2) [critic(v(x, c), v(G(z, c), c)) + critic(v(x, c), v(x, c'))]            (Reed et al., 2016, algorithm 1)
 
-Scoring: there is none; the model is implicit. Sampling costs one pass. Generation happens in the embedded space and
-``sample`` projects to the nearest event; the discriminator sees data and fakes spread over their lattice cells by the
-same noise, or the lattice would give the data away. A player runs the other's network on copies of its buffers, so
-neither objective moves the other's batch statistics. Not assumed: that Q has a density (with fewer latents than
-variables it lives on a thin set), or that it covers P.
+Scoring: there is none; the model is implicit. Sampling costs one pass. A player runs the other's network on copies of
+its buffers, so neither objective moves the other's batch statistics; and each has a reader of contexts of its own, or
+both would move what is learned in it. Not assumed: that Q has a density (with fewer latents than variables it lives on
+a thin set), or that it covers P.
 
 Known limits:
-    It may collapse to a few modes, and nothing in the losses says so: count them. Without the gradient penalty, 5000
-    steps found none of eight modes on a ring; with it, all. On digits, f-GANs of KL, Pearson, Jeffrey and Neyman
-    collapsed to one to six of ten classes; those of Jensen-Shannon and reverse KL drew all. There is no likelihood to
-    choose the weights by, so training ends with averaged ones.
+    It may collapse to a few modes, and nothing in the losses says so: count them. Without a penalty, 5000 steps of the
+    original game found none of eight modes on a ring; with R1, all. On digits, f-GANs of KL, Pearson, Jeffrey and
+    Neyman collapsed to one to six of ten classes; those of Jensen-Shannon and reverse KL drew all. There is no
+    likelihood to choose the weights by, so training ends with averaged ones.
 
 References:
     Generative Adversarial Networks (Goodfellow et al., 2014) https://arxiv.org/abs/1406.2661
     f-GAN: Training Generative Neural Samplers using Variational Divergence Minimization (Nowozin et al., 2016)
     https://arxiv.org/abs/1606.00709
-    NIPS 2016 Tutorial: Generative Adversarial Networks (Goodfellow, 2016) https://arxiv.org/abs/1701.00160
+    Generative Adversarial Text to Image Synthesis (Reed et al., 2016) https://arxiv.org/abs/1605.05396
+    Improved Training of Wasserstein GANs (Gulrajani et al., 2017) https://arxiv.org/abs/1704.00028
+    PacGAN: The power of two samples in generative adversarial networks (Lin et al., 2018)
+    https://arxiv.org/abs/1712.04086
     Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018) https://arxiv.org/abs/1801.04406
+    The GAN is dead; long live the GAN! A Modern GAN Baseline (Huang et al., 2024) https://arxiv.org/abs/2501.05441
 """
 
-import math
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import deepcopy
 from functools import partial
-from itertools import repeat
 from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from ptheta.distributions.fdivergences import FDivergence, GANDivergence
-from ptheta.model import Model, Objective, Trained
-from ptheta.nn.mlp import MLP
+from ptheta.adversarial.games import DivergenceGame, Game
+from ptheta.adversarial.penalties import Penalty, Side
+from ptheta.adversarial.push_forward import PushForward, learning
+from ptheta.model import Objective, require_sizes
+from ptheta.nn import defaults
+from ptheta.nn.borrowed import run
+from ptheta.nn.contexts import Reader, read, reader_of
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
-from ptheta.spaces import Binary, Levels, Real, Space, require
+from ptheta.spaces import Space
 
-__all__ = ["GAN", "GeneratorCost", "MaximumLikelihood", "Minimax", "NonSaturating"]
-
-CHUNK = 1000
-
-
-class GeneratorCost(ABC):
-    """What the generator minimises on its samples, given the discriminator's outputs v on them."""
-
-    @abstractmethod
-    def __call__(self, divergence: FDivergence, v: Tensor) -> Tensor:
-        """The cost of each sample, with the shape of v."""
+__all__ = ["GAN"]
 
 
 @final
-@dataclass(frozen=True)
-class Minimax(GeneratorCost):
-    """The bound itself, -f*(g(v)): log(1 - D) by default. Saturates where the discriminator is sure."""
-
-    def __call__(self, divergence: FDivergence, v: Tensor) -> Tensor:
-        return -divergence.penalty(v)  # f-GAN eq. 6
-
-
-@final
-@dataclass(frozen=True)
-class NonSaturating(GeneratorCost):
-    """The practical alternative -g(v): -log D by default."""
-
-    def __call__(self, divergence: FDivergence, v: Tensor) -> Tensor:
-        return -divergence.activation(v)  # f-GAN section 3.2
-
-
-@final
-@dataclass(frozen=True)
-class MaximumLikelihood(GeneratorCost):
-    """Minus the ratio p / q: -exp(v) by default. Its gradient is that of KL(p || q), and is noisy."""
-
-    def __call__(self, divergence: FDivergence, v: Tensor) -> Tensor:
-        return -divergence.ratio(v)
-
-
-@final
-class GAN(Trained, Model):
+class GAN(PushForward):
     """A generative adversarial network on levels, bits or reals.
 
-    Networks are called with a batch, and with the embedded context as a second argument if there is one. The
-    discriminator learns at every step, the generator at every ``discriminator_steps``-th.
+    Networks are called with a batch, and with what was read of contexts as a second argument if there are any. The
+    critic learns at every step, the generator at every ``discriminator_steps``-th.
 
     Args:
         space: What one event is: ``Levels``, ``Binary`` or ``Real``.
         latent: The number of latent variables.
         context_space: What one context is, or None.
+        reader: What the generator sees of a context, and a copy of it the critic; None lets the space of
+            contexts choose a vector. Networks made by hand need the one that they were made for.
         generator: Maps latents (B, latent) to embedded events (B, *), unbounded: a hyperbolic tangent is applied on
             levels and bits. A multilayer perceptron if None.
-        discriminator: Maps embedded events (B, *) to one unbounded number each. A multilayer perceptron if None.
-        divergence: Which divergence the discriminator estimates.
-        cost: What the generator minimises.
-        discriminator_steps: Steps of the discriminator per step of the generator.
-        gradient_penalty: The weight of half the squared norm of the discriminator's gradient at the data (R1).
-        optimizers: Of the discriminator and of the generator.
+        discriminator: The critic: maps packs of embedded events to one unbounded number each. A multilayer perceptron
+            if None.
+        game: What both minimise.
+        penalty: What the critic pays for its slopes, or None.
+        packing: How many events the critic sees at once; their contexts are joined as they are.
+        matching: Whether the critic is also shown data beside contexts of other data.
+        discriminator_steps: Steps of the critic per step of the generator.
+        optimizers: Of the critic and of the generator.
 
     Example:
         >>> from ptheta import Levels, Noise
@@ -131,35 +102,50 @@ class GAN(Trained, Model):
         *,
         latent: int = 64,
         context_space: Space | None = None,
+        reader: Reader | None = None,
         generator: nn.Module | None = None,
         discriminator: nn.Module | None = None,
-        divergence: FDivergence = GANDivergence(),  # noqa: B008  (frozen)
-        cost: GeneratorCost = NonSaturating(),
+        game: Game = DivergenceGame(),  # noqa: B008  (frozen)
+        penalty: Penalty | None = None,
+        packing: int = 1,
+        matching: bool = False,
         discriminator_steps: int = 1,
-        gradient_penalty: float = 0.0,
         optimizers: tuple[Optimizer, Optimizer] = (Adam(2e-4, betas=(0.5, 0.999)), Adam(2e-4, betas=(0.5, 0.999))),
     ) -> None:
-        super().__init__()
-        require(space, Levels, Binary, Real, who="GAN")
-        self.space, self.context_space = space, context_space
+        require_sizes("GAN", latent=latent, packing=packing, discriminator_steps=discriminator_steps)
+        if matching and context_space is None:
+            raise ValueError(
+                "a critic that judges whether a context matches needs contexts, but context_space is None."
+            )
+        reader = reader_of(context_space, given=reader)
+        super().__init__(
+            space,
+            context_space=context_space,
+            reader=reader,
+            generator=defaults.generator(space, latent, reader) if generator is None else generator,
+        )
         self.latent = latent
-        features = math.prod(context_space.embedded_shape) if context_space else 0
-        leaky = partial(nn.LeakyReLU, 0.2)
-        self.generator = generator or MLP(latent, space.dimensions, context=features, activation=nn.ReLU)
-        self.discriminator = discriminator or MLP(space.dimensions, 1, context=features, activation=leaky)
-        self.divergence, self.cost = divergence, cost
-        self.discriminator_steps, self.gradient_penalty = discriminator_steps, gradient_penalty
-        self.optimizers = optimizers
+        self.discriminator_reader = deepcopy(reader)
+        if discriminator is None:
+            discriminator = defaults.discriminator(space, reader, packing=packing)
+        self.discriminator = discriminator
+        self.game, self.penalty, self.packing, self.matching = game, penalty, packing, matching
+        self.discriminator_steps, self.optimizers = discriminator_steps, optimizers
 
     def objectives(self) -> Sequence[Objective]:
         critic, maker = self.optimizers
+        critics = learning(self.discriminator, self.discriminator_reader)
+        makers = learning(self.generator, self.reader)
         return (
-            Objective("discriminator", self.discriminator_loss, _learning(self.discriminator), optimizer=critic),
-            Objective("generator", self.generator_loss, _learning(self.generator), self.discriminator_steps, maker),
+            Objective("discriminator", self.discriminator_loss, critics, optimizer=critic),
+            Objective("generator", self.generator_loss, makers, self.discriminator_steps, maker),
         )
 
+    def latents(self, n: int, noise: Noise) -> Tensor:
+        return noise.normal((n, self.latent), "latent", like=self.like)
+
     def discriminator_loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
-        """Minus the bound F, each event paired with one fake, plus the gradient penalty.
+        """The game's loss of the critic, each event paired with one fake, plus the penalty.
 
         Args:
             x: Events with shape (B, *space.shape).
@@ -167,96 +153,80 @@ class GAN(Trained, Model):
             noise: Where the latents and the jitter come from.
 
         Returns:
-            The loss of each pair, with shape (B,).
+            The loss of each pair, with shape (B,); events of one pack share theirs.
         """
-        c = self._features(context)
+        c = read(self.discriminator_reader, context)
         with torch.no_grad():
-            fake = self._push(self._latents(len(x), noise), c, borrowed=True)
-            fake = self._seen(fake, noise, "jitter of fakes")
-        data = self._seen(self.space.embed(x, self._dtype), noise, "jitter of data")
-        data = data.detach().requires_grad_(self.gradient_penalty > 0)  # never the caller's own tensor
-        v = self._score(data, c)
-        loss = self.divergence.penalty(self._score(fake, c)) - self.divergence.activation(v)
-        if self.gradient_penalty > 0:
-            (slope,) = torch.autograd.grad(v.sum(), data, create_graph=True)
-            loss = loss + self.gradient_penalty / 2 * slope.flatten(1).square().sum(1)  # Mescheder et al., eq. 9
-        return loss
+            fake = self._fakes(x, context, noise, borrowed=True)
+            data = self._data(x, noise)
+        sloped = self.penalty is not None
+        fake, data = (y.detach().requires_grad_(sloped) for y in (fake, data))  # never the caller's own tensor
+        score = partial(self._score, c=c)
+        on_data, on_fake = score(data), score(fake)
+        loss = self.game.critic(on_data, on_fake)
+        if self.matching and context is not None:
+            loss = (loss + self._mismatched(data, on_data, on_fake, context)) / 2
+        if self.penalty is not None:
+            loss = loss + self.penalty(score, Side(data, on_data), Side(fake, on_fake), noise)
+        return self._each(loss, len(x))
 
     def generator_loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
-        """The generator's cost on as many fakes as there are events.
+        """The game's loss of the generator on as many fakes as there are events.
 
         Args:
-            x: Events with shape (B, *space.shape); only their number matters.
+            x: Events with shape (B, *space.shape); where the game does not compare, only their number matters.
             context: One context per fake, or None.
             noise: Where the latents and the jitter come from.
 
         Returns:
-            The cost of each fake, with shape (B,).
+            The loss of each fake, with shape (B,); events of one pack share theirs.
         """
-        c = self._features(context)
-        fake = self._seen(self._push(self._latents(len(x), noise), c), noise, "jitter of fakes")
-        return self.cost(self.divergence, self._score(fake, c, borrowed=True))
+        c = read(self.discriminator_reader, context)
+        on_data = None
+        if self.game.compares:
+            with torch.no_grad():
+                on_data = self._score(self._data(x, noise), c, borrowed=True)
+        on_fake = self._score(self._fakes(x, context, noise), c, borrowed=True)
+        return self._each(self.game.maker(on_data, on_fake), len(x))
 
-    @torch.no_grad()
-    def generate(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """The events of given latents, with the generator in evaluation mode.
+    def _fakes(self, x: Tensor, context: Tensor | None, noise: Noise, *, borrowed: bool = False) -> Tensor:
+        """What the critic sees of as many fakes as there are events: packs of them."""
+        fake = self.push(self.latents(len(x), noise), read(self.reader, context), borrowed=borrowed)
+        return packed(self.seen(fake, noise, "jitter of fakes"), self.packing)
 
-        Args:
-            z: Latents with shape (n, latent).
-            context: One context per latent, or None.
+    def _data(self, x: Tensor, noise: Noise) -> Tensor:
+        """What the critic sees of events: packs of them."""
+        return packed(self.seen(self.space.embed(x, self.like.dtype), noise, "jitter of data"), self.packing)
 
-        Returns:
-            Valid events with shape (n, *space.shape).
-        """
-        self.check_context(len(z), context)
-        c, mode = self._features(context), self.generator.training
-        self.generator.eval()
-        try:
-            chunks = zip(z.split(CHUNK), repeat(None) if c is None else c.split(CHUNK), strict=False)
-            return torch.cat([self.space.project(self._push(*chunk)) for chunk in chunks])
-        finally:
-            self.generator.train(mode)
-
-    @torch.no_grad()
-    def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
-        """Draws n events, with shape (n, *space.shape), in one pass of the generator."""
-        return self.generate(self._latents(n, noise or Noise()), context)
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        return next(self.generator.parameters()).dtype
-
-    def _latents(self, n: int, noise: Noise) -> Tensor:
-        return noise.normal((n, self.latent), "latent", like=next(self.generator.parameters()))
-
-    def _features(self, context: Tensor | None) -> Tensor | None:
-        """The embedded context, with shape (B, features)."""
-        if self.context_space is None or context is None:
-            return None
-        return self.context_space.embed(context, self._dtype).flatten(1)
-
-    def _push(self, z: Tensor, c: Tensor | None, *, borrowed: bool = False) -> Tensor:
-        """Maps latents to embedded events, with shape (B, *embedded_shape)."""
-        y = _run(self.generator, z, c, borrowed)
-        y = y.to(z.dtype).reshape(len(z), *self.space.embedded_shape)
-        return y.tanh() if self.space.is_discrete else y
-
-    def _seen(self, y: Tensor, noise: Noise, key: str) -> Tensor:
-        """What the discriminator sees of embedded events: on a lattice, the same jitter for data and fakes."""
-        return self.space.jitter(y, noise.uniform(y.shape, key, like=y)) if self.space.is_discrete else y
+    def _mismatched(self, data: Tensor, on_data: Tensor, on_fake: Tensor, context: Tensor) -> Tensor:
+        """The critic's loss beside data whose contexts are those of other data; of the fakes, where they are alike."""
+        wrong = context.roll(1, 0)
+        alike = packed((wrong == context).reshape(len(context), -1).all(1), self.packing)
+        on_wrong = self._score(data, read(self.discriminator_reader, wrong))
+        return self.game.critic(on_data, torch.where(alike.reshape(len(data), -1).any(1), on_fake, on_wrong))
 
     def _score(self, y: Tensor, c: Tensor | None, *, borrowed: bool = False) -> Tensor:
-        """The discriminator's outputs v, with shape (B,)."""
-        v = _run(self.discriminator, y, c, borrowed)
+        """The critic's outputs v on packs, with shape (packs,)."""
+        v = run(self.discriminator, y, None if c is None else packed(c, self.packing), borrowed=borrowed)
         return v.reshape(len(y)).to(y.dtype)
 
-
-def _run(network: nn.Module, x: Tensor, c: Tensor | None, borrowed: bool) -> Tensor:
-    """Runs a player's network; the other player borrows it, with copies of its buffers: its statistics stay."""
-    inputs = (x,) if c is None else (x, c)
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()} if borrowed else {}
-    return functional_call(network, buffers, inputs) if buffers else network(*inputs)
+    def _each(self, loss: Tensor, n: int) -> Tensor:
+        """The losses of packs as those of their n events."""
+        return loss if self.packing == 1 else loss.repeat_interleave(self.packing)[:n]
 
 
-def _learning(module: nn.Module) -> tuple[nn.Parameter, ...]:
-    return tuple(p for p in module.parameters() if p.requires_grad)
+def packed(y: Tensor, packing: int) -> Tensor:
+    """Joins rows (B, F, *) by ``packing`` in their first axis, the last pack filled from the top.
+
+    Args:
+        y: What a critic sees, events or contexts.
+        packing: How many rows make a pack.
+
+    Returns:
+        The packs, with shape (packs, packing * F, *); y itself where a pack is one row.
+    """
+    if packing == 1:
+        return y
+    rows = torch.arange(-(-len(y) // packing) * packing, device=y.device) % max(1, len(y))
+    y = y[rows] if y.ndim > 1 else y[rows, None]
+    return y.unflatten(0, (-1, packing)).flatten(1, 2)
