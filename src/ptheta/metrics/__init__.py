@@ -4,16 +4,15 @@ from ptheta.metrics.c2st import two_sample_test
 from ptheta.metrics.coverage import precision_recall_density_coverage
 from ptheta.metrics.features import Extractor, features
 from ptheta.metrics.frechet import frechet_distance
-from ptheta.metrics.likelihood import HasElboTerms, HasImportanceBound, Kind, Likelihood, likelihood, scores
-from ptheta.metrics.memorisation import Neighbours, nearest_training_neighbours
+from ptheta.metrics.likelihood import Kind, Likelihood, likelihood, scores
+from ptheta.metrics.memorisation import Neighbours, nearest_neighbours, train_share
 from ptheta.metrics.mmd import kernel_distance, mmd
 from ptheta.metrics.result import MetricResult
-from ptheta.metrics.samples import NearestPairs, SampleEvaluator, SampleReport, evaluate_samples
+from ptheta.metrics.sample_report import NearestPairs, SampleReport
+from ptheta.metrics.samples import SampleEvaluator, evaluate_samples
 
 __all__ = [
     "Extractor",
-    "HasElboTerms",
-    "HasImportanceBound",
     "Kind",
     "Likelihood",
     "MetricResult",
@@ -27,8 +26,9 @@ __all__ = [
     "kernel_distance",
     "likelihood",
     "mmd",
-    "nearest_training_neighbours",
+    "nearest_neighbours",
     "precision_recall_density_coverage",
     "scores",
+    "train_share",
     "two_sample_test",
 ]

@@ -1,9 +1,10 @@
 """The classifier two-sample test: can a small network tell samples from real data?
 
-It learns on one half of both sets and is judged on the other, then the halves change places. The value is the area
-under the ROC curve: the probability that a random sample looks more like a sample than a random real event does. 0.5
-is perfect; 1 is saturated, as any artefact suffices, and no longer ranks models. The error is DeLong's for one half, as
-each half also trained the other's judge: the two areas are far from independent.
+It learns on one half of both sets and is judged on the other, then the halves change places; all of it over several
+splits into halves, whose areas are averaged. The value is the area under the ROC curve: the probability that a random
+sample looks more like a sample than a random real event does. 0.5 is perfect, and below it is chance too; 1 is
+saturated, as any artefact suffices, and no longer ranks models. The error is DeLong's for one half, as each half also
+trained the other's judge: the areas are far from independent.
 
 References:
     Revisiting Classifier Two-Sample Tests (Lopez-Paz, Oquab, 2017) https://arxiv.org/abs/1610.06545
@@ -11,23 +12,26 @@ References:
     https://doi.org/10.2307/2531595
 """
 
-import math
+import statistics
 
 import torch
 from torch import Tensor, nn
 
 from ptheta.metrics.features import in_order, learn
-from ptheta.noise import seeded
+from ptheta.noise import seeded, seeded_generator
 
 __all__ = ["area_under_curve", "two_sample_test"]
 
+Pair = tuple[Tensor, Tensor]
 
-def two_sample_test(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:
+
+def two_sample_test(real: Tensor, fake: Tensor, *, splits: int = 3, seed: int = 0) -> tuple[float, float]:
     """Judges how well a small network tells two sets apart on events it has not seen.
 
     Args:
         real: Features with shape (n, d).
         fake: Features with shape (m, d).
+        splits: How many random splits into halves are averaged over.
         seed: Names the halves and the first weights.
 
     Returns:
@@ -35,11 +39,13 @@ def two_sample_test(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float
     """
     if min(len(real), len(fake)) < 4:
         raise ValueError(f"a two-sample test needs at least 4 events of each, but has {len(real)} and {len(fake)}.")
-    generator = torch.Generator().manual_seed(seed)
-    real, fake = (in_order(x)[torch.randperm(len(x), generator=generator)] for x in (real, fake))
-    halves = [(real[i::2], fake[i::2]) for i in (0, 1)]
-    folds = [_judge(halves[i], halves[1 - i], seed) for i in (0, 1)]
-    return sum(area for area, _ in folds) / 2, math.hypot(*(error for _, error in folds)) / math.sqrt(2)
+    generator, folds = seeded_generator(seed), []
+    real, fake = in_order(real), in_order(fake)
+    for split in range(splits):
+        first, second = zip(*(_halves(x, generator) for x in (real, fake)), strict=True)  # (real, fake) each
+        folds += [_judge(first, second, seed + split), _judge(second, first, seed + split)]
+    areas, errors = zip(*folds, strict=True)
+    return statistics.fmean(areas), statistics.fmean(errors)
 
 
 def area_under_curve(real: Tensor, fake: Tensor) -> tuple[float, float]:
@@ -57,13 +63,18 @@ def area_under_curve(real: Tensor, fake: Tensor) -> tuple[float, float]:
     return wins.mean().item(), variance.sqrt().item()
 
 
-def _judge(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> tuple[float, float]:
+def _halves(x: Tensor, generator: torch.Generator) -> Pair:
+    order = torch.randperm(len(x), generator=generator)
+    return x[order[0::2]], x[order[1::2]]
+
+
+def _judge(train: Pair, test: Pair, seed: int) -> tuple[float, float]:
     x = torch.cat(train)
     mean, scale = x.mean(0), x.std(0).clamp(min=1e-6 * x.std().item() + 1e-12)
     y = torch.cat([torch.zeros(len(train[0]), dtype=torch.int64), torch.ones(len(train[1]), dtype=torch.int64)])
     with seeded(seed):
         net = nn.Sequential(nn.Linear(x.shape[1], 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
-    learn(net.double(), (x - mean) / scale, y, steps=min(400, max(100, len(x) // 4)), seed=seed, decay=0.1)
+    learn(net, ((x - mean) / scale).float(), y, steps=min(400, max(100, len(x) // 4)), seed=seed, decay=0.1)
     with torch.no_grad():
-        real, fake = (net((part - mean) / scale).diff(dim=1)[:, 0] for part in test)
+        real, fake = (net(((part - mean) / scale).float()).diff(dim=1)[:, 0] for part in test)
     return area_under_curve(real, fake)

@@ -28,15 +28,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptheta.data.dataset import Dataset, Events
-from ptheta.noise import seeded
+from ptheta.noise import seeded, seeded_generator
 from ptheta.spaces import Space, Symbols
 
-__all__ = ["Extractor", "features", "in_order", "learn", "real_halves", "vectors"]
+__all__ = ["Extractor", "class_reader", "features", "in_order", "learn", "real_halves", "vectors"]
 
 FEATURES = 64
-_RAW = 100
-_ROWS = 20_000  # training events an extractor learns from, at most
-_BATCH = 1000
+RAW = 100
+ROWS = 20_000  # training events an extractor learns from, at most
+BATCH = 1000
 
 
 @final
@@ -66,7 +66,7 @@ class Extractor:
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         """Maps events with shape (n, *shape) to features, float64 with shape (n, d)."""
-        return torch.cat([self.function(part).double() for part in x.split(_BATCH)])
+        return torch.cat([self.function(part).double() for part in x.split(BATCH)])
 
 
 def features(
@@ -91,11 +91,11 @@ def features(
     classes = data.context_space if isinstance(data.context_space, Symbols) and not data.context_space.shape else None
     if kind is None:
         kind = "classifier" if classes is not None and classes.n > 1 else "principal components"
-    half = real_halves(data, seed)[0][:_ROWS]
+    half = real_halves(data, seed)[0][:ROWS]
     if kind == "raw":
         return _raw(data.space)
     if kind == "principal components":
-        return _principal_components(data.space, half.x, n or len(data.train), seed)
+        return _principal_components(data.space, half.x, len(data.train) if n is None else n, seed)
     if classes is None:
         raise ValueError(f"a classifier needs classes, but {data.name} has none. Use principal components.")
     return _classifier(data, half, classes.n, seed)
@@ -111,7 +111,7 @@ def real_halves(data: Dataset, seed: int = 0) -> tuple[Events, Events]:
     Returns:
         Two halves of ``data.train``.
     """
-    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(data.train), generator=seeded_generator(seed))
     middle = (len(order) + 1) // 2
     return data.train[order[:middle]], data.train[order[middle:]]
 
@@ -148,8 +148,8 @@ def learn(net: nn.Module, x: Tensor, y: Tensor, *, steps: int, seed: int, decay:
     Returns:
         The net, in evaluation mode.
     """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=decay)
+    generator = seeded_generator(seed)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     with torch.enable_grad():
         for _ in range(steps):
@@ -163,8 +163,8 @@ def learn(net: nn.Module, x: Tensor, y: Tensor, *, steps: int, seed: int, decay:
 
 def _raw(space: Space) -> Extractor:
     d = vectors(torch.zeros(1, *space.shape, dtype=space.dtype), space).shape[1]
-    if d > _RAW:
-        raise ValueError(f"raw features are for at most {_RAW} dimensions, but {space} has {d}. Use another kind.")
+    if d > RAW:
+        raise ValueError(f"raw features are for at most {RAW} dimensions, but {space} has {d}. Use another kind.")
     return Extractor("raw", d, _digest(torch.zeros(0), str(space.to_json())), lambda x: vectors(x, space))
 
 
@@ -179,14 +179,43 @@ def _principal_components(space: Space, x: Tensor, n: int, seed: int) -> Extract
     return Extractor("principal components", d, digest, lambda x: (vectors(x, space) - mean) @ basis)
 
 
+def class_reader(data: Dataset, seed: int = 0) -> tuple[Callable[[Tensor], Tensor], float]:
+    """A reader of classes, trained on those of the training split: the classifier whose features are compared.
+
+    Args:
+        data: A data set with classes.
+        seed: Names its first weights and the order of the events.
+
+    Returns:
+        A function from events (n, *shape) to classes (n,), and the share of test events that it reads rightly.
+    """
+    classes = data.context_space
+    assert isinstance(classes, Symbols)
+    body, head = _trained(data, real_halves(data, seed)[0][:ROWS], classes.n, seed)
+
+    @torch.no_grad()
+    def read(x: Tensor) -> Tensor:
+        return torch.cat([head(body(data.space.embed(part, torch.float32))).argmax(1) for part in x.split(BATCH)])
+
+    test = data.test.some(2000)
+    assert test.context is not None
+    return read, float((read(test.x) == test.context).double().mean())
+
+
+def _trained(data: Dataset, half: Events, classes: int, seed: int) -> tuple[nn.Module, nn.Module]:
+    """The body and the head of a small classifier, trained on some events."""
+    assert half.context is not None  # a data set with classes has contexts
+    with seeded(seed):
+        body, head = _body(data.space), nn.Linear(FEATURES, classes)
+    steps = min(800, max(200, len(half) // 4))
+    x = data.space.embed(half.x, torch.float32)
+    learn(nn.Sequential(body, head), x, half.context, steps=steps, seed=seed)
+    return body, head
+
+
 def _classifier(data: Dataset, half: Events, classes: int, seed: int) -> Extractor:
     space = data.space
-    assert half.context is not None and data.test.context is not None  # a data set with classes has contexts
-    with seeded(seed):
-        body, head = _body(space), nn.Linear(FEATURES, classes)
-    net = nn.Sequential(body, head)
-    steps = min(800, max(200, len(half) // 4))
-    learn(net, space.embed(half.x, torch.float32), half.context, steps=steps, seed=seed)
+    body, head = _trained(data, half, classes, seed)
 
     def hidden(x: Tensor) -> Tensor:
         return body(space.embed(x, torch.float32))
@@ -195,8 +224,9 @@ def _classifier(data: Dataset, half: Events, classes: int, seed: int) -> Extract
         seen = hidden(half.x[:5000])
         mean, scale = seen.mean(0), _scale(seen)
         held_out = data.test.some(2000)
+        assert held_out.context is not None
         right = head(hidden(held_out.x)).argmax(1) == held_out.context
-    digest = _digest(torch.cat([p.detach().flatten() for p in net.parameters()]))
+    digest = _digest(torch.cat([p.detach().flatten() for p in (*body.parameters(), *head.parameters())]))
     remark = f"the classifier is right on {right.double().mean().item():.1%} of {len(held_out)} test events"
     return Extractor("classifier", FEATURES, digest, lambda x: (hidden(x) - mean) / scale, remark)
 

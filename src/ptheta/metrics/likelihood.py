@@ -5,10 +5,13 @@ about what a number *is*. So ``likelihood`` returns a record, not a float:
 
     value   the mean negative log-likelihood -(1/n) sum_i log p(x_i | c_i), in nats per event: lower is better
     kind    what is known of log p: "exact"; "lower bound" (log p is at least -value, so the true value is at most
-            ``value``); "estimate" (log Z was estimated); "undefined" (the model only samples)
+            ``value``); "estimate" (log Z was estimated); "estimated bound" (and the energy is a bound, too);
+            "undefined" (the model only samples)
 
 What a model offers decides the kind: ``log_prob`` is exact, else ``elbo`` (or ``importance_bound``) is a lower bound,
-else ``energy`` with an enumerated log Z is exact and with annealed importance sampling an estimate, else undefined.
+else ``energy`` with an enumerated log Z is exact and with annealed importance sampling an estimate, else undefined. An
+energy that is itself a bound, as a deep machine's by mean field, makes a lower bound of the one, an estimated bound of
+the other.
 
     exact        one pass over the events
     lower bound  ``draws`` passes; importance samples cost ``importance`` passes, log p >= L_k >= L_1 (Burda et al.)
@@ -31,46 +34,33 @@ References:
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
-from typing import Any, Literal, Protocol, final, runtime_checkable
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
 
 from ptheta.data.dataset import Events
-from ptheta.model import HasElbo, HasEnergy, HasLogProb, Model
+from ptheta.model import Distribution, Model
 from ptheta.noise import Noise, seeded
+from ptheta.protocols import (
+    HasElbo,
+    HasElboTerms,
+    HasEnergy,
+    HasEnergyBound,
+    HasImportanceBound,
+    HasLayerRates,
+    HasLogProb,
+)
 from ptheta.spaces import Space
 
-__all__ = ["HasElboTerms", "HasImportanceBound", "Kind", "Likelihood", "likelihood", "scores"]
+__all__ = ["Kind", "Likelihood", "likelihood", "scores"]
 
-Kind = Literal["exact", "lower bound", "estimate", "undefined"]
+Kind = Literal["exact", "lower bound", "estimate", "estimated bound", "undefined"]
 
-_NORMAL_95 = 1.96
-_PILOT = 100  # events whose importance bound is drawn twice, to see its Monte Carlo error
-
-
-@runtime_checkable
-class HasElboTerms(Protocol):
-    """A bound that splits in two: elbo = reconstruction - rate."""
-
-    def elbo_terms(
-        self, x: Tensor, context: Tensor | None = None, *, draws: int = 1, noise: Noise | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Reconstruction E log p(x | z) and rate KL(q(z | x) || p(z)) in nats, each with shape (B,)."""
-        ...
-
-
-@runtime_checkable
-class HasImportanceBound(Protocol):
-    """A bound that tightens with the number of importance samples."""
-
-    def importance_bound(
-        self, x: Tensor, k: int, context: Tensor | None = None, *, noise: Noise | None = None
-    ) -> Tensor:
-        """The lower bound log (1/k) sum_j p(x, z_j) / q(z_j | x) in nats, with shape (B,)."""
-        ...
+NORMAL_95 = 1.96
+PILOT = 100  # events whose importance bound is drawn twice, to see its Monte Carlo error
 
 
 @final
@@ -92,6 +82,8 @@ class Likelihood:
         standardised: On ``Real``, ``value`` in units of (x - mean) / scale; else None.
         details: More means over the same events in nats, such as the reconstruction and the rate of a VAE.
         unit: The unit of ``value``, ``error``, ``estimator_error``, ``standardised`` and ``details``.
+        log_p: What is known of log p of each event in nats, float64 with shape (n,), for paired differences; never
+            part of JSON.
 
     Example:
         >>> print(Likelihood(88.4, "exact", 10000, bits_per_dim=0.1627, error=0.3))
@@ -110,12 +102,13 @@ class Likelihood:
     standardised: float | None = None
     details: Mapping[str, float] = field(default_factory=dict)
     unit: str = "nats per event"
+    log_p: Tensor | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         if self.value is None:
             why = "the model offers no log-probability, bound or energy"
             return f"negative log-likelihood undefined: {why} (n = {self.n})"
-        about = {"lower bound": "<= ", "estimate": "about "}.get(self.kind, "")
+        about = {"lower bound": "<= ", "estimate": "about ", "estimated bound": "about <= "}.get(self.kind, "")
         spread = "" if self.error is None else f" ± {_number(self.error, self.value)}"
         remarks = ["lower bound on log p" if self.kind == "lower bound" else self.kind]
         if self.importance is not None:
@@ -135,7 +128,8 @@ class Likelihood:
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dictionary for strict JSON: an infinite value becomes None, and ``impossible`` says why."""
-        record = asdict(self)
+        record = asdict(replace(self, log_p=None))
+        del record["log_p"]
         record["details"] = {name: _finite(number) for name, number in self.details.items()}
         return {name: _finite(entry) for name, entry in record.items()}
 
@@ -171,7 +165,7 @@ def likelihood(
 
     Example:
         >>> import torch, ptheta
-        >>> class Coins(ptheta.Model):
+        >>> class Coins(ptheta.Distribution):
         ...     space, context_space = ptheta.Binary((3,)), None
         ...     def fit(self, data): return self
         ...     def sample(self, n, context=None, *, noise=None): return torch.zeros(n, 3, dtype=torch.uint8)
@@ -191,13 +185,14 @@ def likelihood(
         found.kind,
         n,
         bits_per_dim=space.bits_per_dim(value),
-        error=_NORMAL_95 * nats.std().item() / math.sqrt(n) if finite and n > 1 else None,
+        error=NORMAL_95 * nats.std().item() / math.sqrt(n) if finite and n > 1 else None,
         estimator_error=found.estimator_error if finite else None,
         bias=found.bias,
         importance=found.importance,
         impossible=int((nats == math.inf).sum()),
         standardised=None if space.is_discrete else value - space.log_volume,
         details=found.details,
+        log_p=found.log_p,
     )
 
 
@@ -227,9 +222,12 @@ def scores(
     """
     found = _score(model, _events(events), noise or Noise(0), draws, importance, batch_size, budget)
     if found is None:
+        what, instead = "only samples", "Compare its samples with evaluate_samples."
+        if not isinstance(model, Distribution):
+            what, instead = "is a map, not a distribution", "Encode, decode or translate events with it."
         raise ValueError(
-            f"{type(model).__name__} only samples: it offers no log-probability, bound or energy to score events with. "
-            "Compare its samples with evaluate_samples."
+            f"{type(model).__name__} {what}: it offers no log-probability, bound or energy to score events with. "
+            f"{instead}"
         )
     return found.log_p, found.kind
 
@@ -252,7 +250,7 @@ def _score(
             f"draws, importance and batch_size should be at least 1, not {draws}, {importance} and {batch_size}."
         )
     if model.context_space is None:
-        events = Events(events.x)
+        events = events.without_context()
     with _scoring(model):
         if isinstance(model, HasLogProb):
             found = _Scores(_each(model, events, batch_size, lambda x, c, _: model.log_prob(x, c)), "exact")
@@ -281,7 +279,7 @@ def _bound(model: HasElbo, events: Events, noise: Noise, draws: int, batch_size:
         other = half(1, second)
         # Var of the mean of k1 + k2 draws, from E (a - b)^2 = s^2 (1 / k1 + 1 / k2).
         variance = first * second / draws**2 * (log_p - other).square().sum().item()
-        error = _NORMAL_95 * math.sqrt(variance) / len(events)
+        error = NORMAL_95 * math.sqrt(variance) / len(events)
         log_p = (first * log_p + second * other) / draws
     details: dict[str, float] = {}
     if isinstance(model, HasElboTerms):
@@ -292,6 +290,15 @@ def _bound(model: HasElbo, events: Events, noise: Noise, draws: int, batch_size:
 
         means = _each(model, events, batch_size, both, width=(2,)).mean(0).tolist()
         details = {"reconstruction": -means[0], "rate": means[1]}  # what they add to the value
+    if isinstance(model, HasLayerRates):
+        source, rates = noise.at("draws", 0), model.layer_rates
+
+        def each(x: Tensor, c: Tensor | None, row: int) -> Tensor:
+            return rates(x, c, draws=first, noise=source.rows(row)).T
+
+        n = len(rates(events.x[:1], None if events.context is None else events.context[:1]))
+        means = _each(model, events, batch_size, each, width=(n,)).mean(0).tolist()
+        details |= {f"rate of layer {i}": rate for i, rate in enumerate(means, 1)}
     return _Scores(log_p, "lower bound", error, details=details)
 
 
@@ -307,9 +314,9 @@ def _importance(model: Any, events: Events, noise: Noise, k: int, batch_size: in
         return _each(model, part, rows, lambda x, c, row: model.importance_bound(x, k, c, noise=source.rows(row)))
 
     log_p = bound(events, "importance")
-    pilot = events[:_PILOT]
-    variance = (log_p[:_PILOT] - bound(pilot, "again")).square().mean().item() / 2
-    error = _NORMAL_95 * math.sqrt(variance / len(events))
+    pilot = events[:PILOT]
+    variance = (log_p[:PILOT] - bound(pilot, "again")).square().mean().item() / 2
+    error = NORMAL_95 * math.sqrt(variance / len(events))
     details = {"elbo": -plain.log_p.mean().item(), **plain.details}
     return _Scores(log_p, "lower bound", error, importance=k, details=details)
 
@@ -317,8 +324,10 @@ def _importance(model: Any, events: Events, noise: Noise, k: int, batch_size: in
 def _energy(model: HasEnergy, events: Events, noise: Noise, batch_size: int, budget: int) -> _Scores:
     energy = _each(model, events, batch_size, lambda x, c, _: model.energy(x, c))
     log_z = model.log_partition(noise.at("partition"), budget)
-    kind: Kind = "exact" if log_z.exact else "estimate"
-    error = 0.0 if log_z.exact else _NORMAL_95 * log_z.error
+    is_bound = isinstance(model, HasEnergyBound) and model.energy_is_bound()
+    kinds: tuple[Kind, Kind] = ("lower bound", "estimated bound") if is_bound else ("exact", "estimate")
+    kind = kinds[0] if log_z.exact else kinds[1]
+    error = 0.0 if log_z.exact else NORMAL_95 * log_z.error
     details = {"energy": energy.mean().item(), "log Z": log_z.value}
     return _Scores(-energy - log_z.value, kind, error, None if log_z.exact else log_z.bias, details=details)
 

@@ -1,79 +1,108 @@
 """Memorisation: did the model copy its training set?
 
-Each sample is taken to its nearest training event in feature space. It counts as memorised if it lies closer to that
-event than the event's own nearest training neighbour does. Honest samples do so too, some of the time, and samples
-shrunk onto the data more often: only the same share of held-out events says what is normal. The nearest pairs belong
-into a picture, since no number convinces like seeing the copies.
+Each sample is taken to its nearest training event and to its nearest held-out event in feature space. Samples of a
+perfect model are as near to the one set as to the other, copies are nearer to training events:
+
+    train share = t / 2 + (a + b) (a / N) / (a / N + b / M)
+
+where the share a of the samples is nearer to one of N training events, b to one of M held-out events, and t as near to
+both. Dividing by N and M makes the sets as good as equal in size: exchangeable sets give 1/2, copies 1 (the larger set
+is nearer by its size alone). A sample that lies on an event of both sets is a tie, so where events repeat, copies get
+less than 1.
+
+Only the same share of held-out events, each left out of its own set, says what is normal for the data at hand. The
+distance to the training set is looked at beside it: copies have none, and samples off the data have a large one and
+may lie nearer to either. The nearest pairs belong into a picture, since no number convinces like seeing the copies.
+
+It costs O(n (N + M) d), a tile at a time.
 
 References:
-    How Faithful is your Synthetic Data? (Alaa et al., 2022) https://arxiv.org/abs/2102.08921
     A Non-Parametric Test to Detect Data-Copying in Generative Models (Meehan et al., 2020)
     https://arxiv.org/abs/2004.05675
+    Exposing flaws of generative model evaluation metrics and their unfair treatment of diffusion models
+    (Stein et al., 2023) https://arxiv.org/abs/2306.04675
 """
 
+import math
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-__all__ = ["Neighbours", "nearest_training_neighbours"]
+from ptheta.metrics.distances import rounding, tiles
+
+__all__ = ["Neighbours", "nearest_neighbours", "train_share"]
 
 
 @final
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest training event of each of n events.
+    """The nearest event of a set to each of n events.
 
     Args:
-        distance: How far it is, with shape (n,).
+        distance: How far it is, with shape (n,); 0 where rounding cannot tell.
         index: Which it is, with shape (n,).
-        own: How far that training event is from its own nearest training neighbour, with shape (n,).
+        among: How many events it was chosen from.
     """
 
     distance: Tensor
     index: Tensor
-    own: Tensor
-
-    @property
-    def memorised(self) -> Tensor:
-        """Whether the event is closer to its training event than any other training event is, with shape (n,)."""
-        return self.distance < self.own
+    among: int
 
     def closest(self, n: int) -> Tensor:
-        """The rows of the n events nearest to the training set."""
+        """The rows of the n events nearest to the set."""
         return self.distance.argsort(stable=True)[:n]
 
 
-def nearest_training_neighbours(train: Tensor, events: Tensor) -> Neighbours:
-    """Finds the nearest training event of each event, by brute force in chunks: O(n m d) time.
+def nearest_neighbours(events: Tensor, within: Tensor, *, own: Tensor | None = None) -> Neighbours:
+    """Finds the nearest event of a set to each event, by brute force.
 
     Args:
-        train: Features with shape (m, d), at least two.
         events: Features with shape (n, d).
+        within: Features of the set with shape (m, d).
+        own: For events of the set itself, their rows in it with shape (n,): an event is not its own neighbour.
 
     Returns:
         Distances and indices.
     """
-    if len(train) < 2:
-        raise ValueError(f"a training event has a neighbour only if there are two, but there is {len(train)}.")
-    train, events = train.double(), events.double()
-    distance, index = _nearest(events, train, None)
-    asked, back = index.unique(return_inverse=True)
-    own = _nearest(train[asked], train, asked)[0][back]
-    return Neighbours(distance, index, own)
+    if len(within) < (1 if own is None else 2):
+        raise ValueError(f"a nearest neighbour is looked for among {len(within)} events, which is too few.")
+    middle = within.double().mean(0)
+    events, within = events.double() - middle, within.double() - middle
+    distance, index = torch.empty(len(events), dtype=torch.float64), torch.empty(len(events), dtype=torch.int64)
+    for rows, squared in tiles(events, within):
+        if own is not None:
+            squared.scatter_(1, own[rows, None], torch.inf)
+        nearest = squared.min(1)
+        is_equal = nearest.values <= rounding(events[rows], nearest.values)
+        distance[rows] = nearest.values.clamp(min=0).sqrt().masked_fill(is_equal, 0.0)
+        index[rows] = nearest.indices
+    return Neighbours(distance, index, len(within) - (own is not None))
 
 
-def _nearest(x: Tensor, train: Tensor, without: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The nearest row of ``train`` for each row of x, leaving out row ``without[i]`` for row i."""
-    distances, indices = [], []
-    rows = max(1, 10_000_000 // len(train))
-    for start in range(0, len(x), rows):
-        part = x[start : start + rows]
-        d = torch.cdist(part, train, compute_mode="use_mm_for_euclid_dist")
-        if without is not None:
-            d.scatter_(1, without[start : start + rows, None], torch.inf)
-        nearest = d.min(1)
-        distances.append(nearest.values)
-        indices.append(nearest.indices)
-    return torch.cat(distances), torch.cat(indices)
+def train_share(train: Neighbours, held_out: Neighbours) -> tuple[float, float]:
+    """The share of samples nearer to the training set than to a held-out set, were both of one size.
+
+    Args:
+        train: The samples' neighbours among training events.
+        held_out: The same samples' neighbours among held-out events.
+
+    Returns:
+        The share, 1/2 where both sets are alike to the samples and 1 where they are copies; and its standard error
+        over samples.
+    """
+    is_tied = torch.isclose(train.distance, held_out.distance, rtol=1e-9, atol=0.0)
+    near_train = (train.distance < held_out.distance).double().masked_fill(is_tied, 0.0)
+    near_other = 1 - near_train - is_tied.double()
+    a, b = near_train.mean().item(), near_other.mean().item()
+    if not a + b:
+        return 0.5, 0.0
+    n, m = train.among, held_out.among
+    size = m * a + n * b
+    balanced = m * a / size
+    share = (1 - a - b) / 2 + (a + b) * balanced
+    bend = (a + b) * n * m / size**2
+    slopes = balanced - 0.5 + bend * b, balanced - 0.5 - bend * a  # of the share, by a and by b
+    influence = slopes[0] * near_train + slopes[1] * near_other
+    return share, influence.std().item() / math.sqrt(len(influence)) if len(influence) > 1 else math.inf

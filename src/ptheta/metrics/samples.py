@@ -5,24 +5,31 @@
     precision, density  does each sample look real?
     recall, coverage    is each kind of real event reached?
     two-sample AUC      can a classifier tell them apart?
-    memorised           are samples copies of training events?
+    train share         are samples nearer to training events than to held-out ones?
     distance ratio      are samples as far from the training set as held-out events are?
 
 No single number suffices: noise shows in the first, dropped modes in recall and coverage, shrinking in recall, copying
-in ``memorised`` only. Beside each stands what real training events get that no extractor has seen ("real data"): the
-value of a perfect model at the same n. Small test splits are joined by the validation split; ``reference`` says so.
+in the last two only. So three fixed rows stand beside every model, at the same n and on the same real events:
+
+    real data      training events that no extractor has seen; where copying is judged, held-out events: perfection
+    copy of train  training events as if they were samples: what the other metrics reward and the last two show
+    floor          every variable drawn from training events by itself: no effort
+
+Whatever is better than real data is no better (``MetricResult.shortfall``). Small test splits are joined by the
+validation split; ``reference`` says so.
 
 Intervals are 95 %: value ± 1.96 sd. Distances and manifolds take the sd over random halves of both sets, drawn
 without replacement, which for a mean is exactly the sd of the full set. The usual bootstrap would repeat events, and
 an event at distance zero of itself ruins nearest neighbours and inflates covariances. Random halves are halves of the
-events in sorted order, so no value and no interval depends on the order in which events come.
+events in sorted order, so no value and no interval depends on the order in which events come; the halves of the real
+events are the same for all samples, so differences are paired.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
@@ -32,23 +39,28 @@ from ptheta.metrics.c2st import two_sample_test
 from ptheta.metrics.coverage import precision_recall_density_coverage
 from ptheta.metrics.features import Extractor, features, in_order, real_halves
 from ptheta.metrics.frechet import frechet_distance_at_any_n
-from ptheta.metrics.memorisation import Neighbours, nearest_training_neighbours
-from ptheta.metrics.mmd import kernel_distance
-from ptheta.metrics.result import Better, MetricResult
+from ptheta.metrics.memorisation import Neighbours, nearest_neighbours, train_share
+from ptheta.metrics.mmd import kernel_distance, kernel_distances
+from ptheta.metrics.result import NORMAL_95, Better, MetricResult
+from ptheta.metrics.sample_report import NearestPairs, SampleReport
+from ptheta.noise import seeded_generator
 
-__all__ = ["NearestPairs", "SampleEvaluator", "SampleReport", "evaluate_samples"]
+__all__ = ["SampleEvaluator", "evaluate_samples"]
 
-_LARGEST = 2000  # of each set
-_SCARCE = 1000  # a test split below this is joined by the validation split
-_SMALLEST = 20
-_HALVES = 40
-_PAIRS = 16
+LARGEST = 2000  # of each set
+SCARCE = 1000  # a test split below this is joined by the validation split
+SMALLEST = 20
+UNSEEN = 20_000  # held-out events among which copies have no neighbours, at most
+SEEN = 200_000  # training events among which they have, at most
+HALVES = 40
+PAIRS = 16
 
-_MEANINGS: dict[str, tuple[Better, float, str]] = {  # better, upper limit, meaning
+MEANINGS: dict[str, tuple[Better, float, str]] = {  # better, upper limit, meaning
     "frechet distance": (
         "lower",
         math.inf,
-        "How far means and covariances of the features are apart; it shrinks with n, and 0 is perfect.",
+        "How far means and covariances of the features are apart; biased upwards, by the less the larger n is, so "
+        "that real data do not reach 0.",
     ),
     "kernel distance": (
         "lower",
@@ -64,16 +76,16 @@ _MEANINGS: dict[str, tuple[Better, float, str]] = {  # better, upper limit, mean
     ),
     "coverage": ("higher", 1.0, "The share of real neighbourhoods that hold a sample."),
     "two-sample AUC": (
-        "lower",
+        "near real",
         1.0,
-        "How well a classifier tells samples from real data; 0.5 is perfect, and near 1 it is saturated: "
-        "any artefact suffices.",
+        "How well a classifier tells samples from real data, over several splits; 0.5 is perfect, below it is chance, "
+        "and near 1 it is saturated: any artefact suffices.",
     ),
-    "memorised": (
-        "lower",
+    "train share": (
+        "near real",
         1.0,
-        "The share of samples closer to a training event than any other training event is; well above real data's "
-        "value, the model copies.",
+        "The share of samples nearer to training events than to held-out ones, were there as many of both; well above "
+        "real data's value, the model copies.",
     ),
     "distance ratio": (
         "near real",
@@ -85,90 +97,50 @@ _MEANINGS: dict[str, tuple[Better, float, str]] = {  # better, upper limit, mean
 
 
 @final
-@dataclass(frozen=True)
-class NearestPairs:
-    """The samples nearest to the training set beside their training events, and held-out events as the control.
-
-    Args:
-        samples: The nearest samples with shape (k, *space.shape), nearest first.
-        neighbours: The training event nearest to each.
-        held_out: The held-out events nearest to the training set.
-        held_out_neighbours: The training event nearest to each.
-    """
-
-    samples: Tensor
-    neighbours: Tensor
-    held_out: Tensor
-    held_out_neighbours: Tensor
-
-
-@final
-@dataclass(frozen=True)
-class SampleReport:
-    """Every sample metric of one set of samples.
-
-    Args:
-        metrics: The results, each with its real-against-real value.
-        notes: What was left out or cut short, one sentence each.
-        pairs: The samples that look most like copies.
-    """
-
-    metrics: tuple[MetricResult, ...]
-    notes: tuple[str, ...]
-    pairs: NearestPairs
-
-    def __getitem__(self, name: str) -> MetricResult:
-        for metric in self.metrics:
-            if metric.name == name:
-                return metric
-        raise KeyError(f"no metric {name!r}; there are {', '.join(m.name for m in self.metrics)}.")
-
-    def __str__(self) -> str:
-        rows = [f"{'metric':<17}{'samples':>30}{'real data':>30}  better"]
-        for m in self.metrics:
-            real = "" if m.real is None else _cell(m.real)
-            rows.append(f"{m.name:<17}{_cell(m):>30}{real:>30}  {m.better}")
-        return "\n".join([*rows, *self.notes])
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns metrics and notes as a dictionary for strict JSON, without the pairs."""
-        return {"metrics": [metric.to_json() for metric in self.metrics], "notes": list(self.notes)}
-
-
-@final
 class SampleEvaluator:
     """Judges samples of any number of models against one data set, on the same features and events.
 
     Args:
-        data: The data set; samples are compared with its test split, and a small one is joined by the validation split.
+        data: The data set.
         extractor: The features; ``features(data)`` if None.
-        n: How many events of each set to compare: fewer if there are fewer test events or half the training events
-            are fewer, and at most a few thousand.
+        n: How many events of each set to compare: fewer if the split has fewer or half the training events are fewer,
+            and at most a few thousand.
+        split: Whose events samples are compared with. A small test split is joined by the validation split. Of the
+            training split only events that no extractor has seen are used, and copies are looked for beside the other
+            two splits.
         seed: Names the events and every random choice.
     """
 
     def __init__(
-        self, data: Dataset, *, extractor: Extractor | None = None, n: int | None = None, seed: int = 0
+        self,
+        data: Dataset,
+        *,
+        extractor: Extractor | None = None,
+        n: int | None = None,
+        split: Literal["train", "valid", "test"] = "test",
+        seed: int = 0,
     ) -> None:
+        self.data, self.seed = data, seed
         fresh = real_halves(data, seed)[1]
-        held_out, self.reference = data.test.x, "test"
-        if len(held_out) < _SCARCE:
-            held_out, self.reference = torch.cat([held_out, data.valid.x]), "test and valid"
+        compared, self.reference, unseen = _sides(data, split, fresh)
+        room = len(fresh) // 2 if split == "train" else len(fresh)  # for real data against real data
         limits = {
-            f"{n} were asked for": n or _LARGEST,
-            f"{self.reference} have no more events": len(held_out),
-            "half of train has no more events": len(fresh),
-            "more cost minutes": _LARGEST,
+            f"{n} were asked for": LARGEST if n is None else n,
+            f"{self.reference} {'has' if split == self.reference else 'have'} no more events": len(compared),
+            "half of train has no more events": room,
+            "valid and test have no more events": len(unseen),
+            "more cost minutes": LARGEST,
         }
         self.n = min(limits.values())
-        if self.n < _SMALLEST:
-            raise ValueError(f"sample metrics need at least {_SMALLEST} events, but there are {self.n} to compare.")
+        if self.n < SMALLEST:
+            raise ValueError(f"sample metrics need at least {SMALLEST} events, but there are {self.n} to compare.")
         self._reason = min(limits, key=lambda name: limits[name])
-        self.data, self.seed = data, seed
         self.extractor = features(data, n=self.n, seed=seed) if extractor is None else extractor
-        order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(seed))[: self.n]
-        self._held_out = held_out[order]
-        self._fresh = fresh.x[: self.n]
+        compared = _shuffled(compared, seed)
+        self._train = data.train.some(SEEN)
+        self._real = compared[: self.n].x
+        self._perfect = (compared[self.n : 2 * self.n] if split == "train" else fresh[: self.n]).x
+        self._unseen = _shuffled(unseen, seed)[:UNSEEN].x
 
     def __call__(self, samples: Tensor) -> SampleReport:
         """Judges samples.
@@ -182,31 +154,54 @@ class SampleEvaluator:
         self.data.space.check(samples, "samples")
         if len(samples) < self.n:
             raise ValueError(f"expected at least {self.n} samples, but there are {len(samples)}.")
-        notes = list(self._notes(len(samples)))
         judged = samples[: self.n].cpu()
-        fake = self.extractor(judged)
-        neighbours = nearest_training_neighbours(self._train_features, fake)
-        pairs = self._pairs(judged, neighbours)
-        real = {result.name: result for result in self.real}
-        metrics = tuple(replace(m, real=real[m.name]) for m in self._results(fake, neighbours))
-        return SampleReport(metrics, tuple(notes), pairs)
+        metrics, near_train = self._judged(judged)
+        pairs = self._pairs(judged, near_train)
+        return SampleReport(metrics, self.fixed_rows, tuple(self._notes(len(samples))), pairs)
+
+    @cached_property
+    def fixed_rows(self) -> dict[str, tuple[MetricResult, ...]]:
+        """The metrics of real data, of copies of training events, and of variables each drawn by itself."""
+        generator, train = seeded_generator(self.seed), self._train.some(UNSEEN).x
+        rows = torch.randint(len(train), (self.n, train[0].numel()), generator=generator)
+        alone = train.flatten(1).gather(0, rows).reshape(self.n, *train.shape[1:])
+        copies = train[torch.randperm(len(train), generator=generator)[: self.n]]
+        return {"real data": self.real, "copy of train": self._judged(copies)[0], "floor": self._judged(alone)[0]}
 
     @cached_property
     def real(self) -> tuple[MetricResult, ...]:
         """Real data against real data: training events no extractor saw, held-out ones where copying is judged."""
-        return tuple(self._results(self.extractor(self._fresh), self._control))
+        perfect = self.extractor(self._perfect)
+        return tuple(self._results(perfect, self._control, self._control_unseen))
 
     @cached_property
-    def _held_out_features(self) -> Tensor:
-        return self.extractor(self._held_out)
+    def _real_features(self) -> Tensor:
+        return self.extractor(self._real)
 
     @cached_property
     def _train_features(self) -> Tensor:
-        return self.extractor(self.data.train.x)
+        return torch.cat([self.extractor(part.x) for part in self._train.pieces()])
+
+    @cached_property
+    def _unseen_features(self) -> Tensor:
+        return self.extractor(self._unseen)
 
     @cached_property
     def _control(self) -> Neighbours:
-        return nearest_training_neighbours(self._train_features, self._held_out_features)
+        """Held-out events, as if they were samples."""
+        return nearest_neighbours(self._unseen_features[: self.n], self._train_features)
+
+    @cached_property
+    def _control_unseen(self) -> Neighbours:
+        unseen = self._unseen_features
+        return nearest_neighbours(unseen[: self.n], unseen, own=torch.arange(self.n))
+
+    def _judged(self, samples: Tensor) -> tuple[tuple[MetricResult, ...], Neighbours]:
+        fake = self.extractor(samples)
+        near_train = nearest_neighbours(fake, self._train_features)
+        real = {result.name: result for result in self.real}
+        found = self._results(fake, near_train, nearest_neighbours(fake, self._unseen_features))
+        return tuple(replace(m, real=real[m.name]) for m in found), near_train
 
     def _notes(self, given: int) -> Iterator[str]:
         if given > self.n:
@@ -216,35 +211,42 @@ class SampleEvaluator:
                 f"No Fréchet distance: it needs at least as many events as features, but there are {self.n} events "
                 f"and {self.extractor.dimensions} features."
             )
+        if not self._control.distance.any():
+            yield "No distance ratio: every held-out event occurs in train as well."
         yield f"Features: {self.extractor.id}" + (f"; {self.extractor.remark}." if self.extractor.remark else ".")
 
-    def _results(self, fake: Tensor, neighbours: Neighbours) -> Iterator[MetricResult]:
-        real = self._held_out_features
-        spread = _spread(real, fake, self.seed)
-        for name, value in _distances(real, fake).items():
+    def _results(self, fake: Tensor, near_train: Neighbours, near_unseen: Neighbours) -> Iterator[MetricResult]:
+        real = self._real_features
+        halves = in_halves(real, fake, self.seed)
+        for name, value in distances(real, fake).items():
             if name != "frechet distance" or self.n >= self.extractor.dimensions:
-                yield self._result(name, value, spread[name])
+                yield self._result(name, value, halves[name].std().item(), halves[name])
         yield self._result("two-sample AUC", *two_sample_test(real, fake, seed=self.seed))
-        memorised = neighbours.memorised.double()
-        yield self._result("memorised", memorised.mean().item(), _standard_error(memorised))
-        yield self._result("distance ratio", *_ratio(neighbours.distance, self._control.distance))
+        yield self._result("train share", *train_share(near_train, near_unseen))
+        if self._control.distance.any():
+            yield self._result("distance ratio", *ratio_of_means(near_train.distance, self._control.distance))
 
-    def _result(self, name: str, value: float, error: float) -> MetricResult:
-        better, top, meaning = _MEANINGS[name]
-        bottom = -math.inf if name == "kernel distance" else 0.0
-        interval = (max(bottom, value - 1.96 * error), min(top, value + 1.96 * error))
-        return MetricResult(name, value, interval, better, meaning, self.n, self.n, self.extractor.id, self.reference)
+    def _result(self, name: str, value: float, error: float, halves: Tensor | None = None) -> MetricResult:
+        better, top, meaning = MEANINGS[name]
+        bottom, half = -math.inf if name == "kernel distance" else 0.0, NORMAL_95 * error
+        interval = (max(bottom, value - half), min(top, value + half))
+        terms = (self.n, self.n, self.extractor.id, self.reference)
+        return MetricResult(name, value, interval, better, meaning, *terms, halves=halves)
 
     def _pairs(self, samples: Tensor, neighbours: Neighbours) -> NearestPairs:
-        train = self.data.train.x
-        mine, theirs = neighbours.closest(_PAIRS), self._control.closest(_PAIRS)
-        return NearestPairs(
-            samples[mine], train[neighbours.index[mine]], self._held_out[theirs], train[self._control.index[theirs]]
-        )
+        mine, theirs = neighbours.closest(PAIRS), self._control.closest(PAIRS)
+        near = (self._train[which].x for which in (neighbours.index[mine], self._control.index[theirs]))
+        return NearestPairs(samples[mine], next(near), self._unseen[theirs], next(near))
 
 
 def evaluate_samples(
-    samples: Events | Tensor, data: Dataset, *, extractor: Extractor | None = None, n: int | None = None, seed: int = 0
+    samples: Events | Tensor,
+    data: Dataset,
+    *,
+    extractor: Extractor | None = None,
+    n: int | None = None,
+    split: Literal["train", "valid", "test"] = "test",
+    seed: int = 0,
 ) -> SampleReport:
     """Compares samples with a data set; for several models use one ``SampleEvaluator``, which keeps the real side.
 
@@ -253,6 +255,7 @@ def evaluate_samples(
         data: The data set.
         extractor: The features; ``features(data)`` if None.
         n: How many to compare; as many as there are, up to a few thousand, if None.
+        split: Whose events to compare with.
         seed: Names every random choice.
 
     Returns:
@@ -261,10 +264,26 @@ def evaluate_samples(
     x = samples.x if isinstance(samples, Events) else samples
     data.space.check(x, "samples")
     most = len(x) if n is None else min(n, len(x))
-    return SampleEvaluator(data, extractor=extractor, n=max(1, most), seed=seed)(x)
+    return SampleEvaluator(data, extractor=extractor, n=max(1, most), split=split, seed=seed)(x)
 
 
-def _distances(real: Tensor, fake: Tensor) -> dict[str, float]:
+def _sides(data: Dataset, split: str, fresh: Events) -> tuple[Events, str, Events]:
+    """The events to compare with, what they are called, and those that no model was fitted to."""
+    if split == "train":
+        return fresh, "train", Events.join([data.test, data.valid])
+    if split == "valid":
+        return data.valid, "valid", data.valid
+    if len(data.test) < SCARCE:
+        both = Events.join([data.test, data.valid])
+        return both, "test and valid", both
+    return data.test, "test", data.test
+
+
+def _shuffled(events: Events, seed: int) -> Events:
+    return events[torch.randperm(len(events), generator=seeded_generator(seed))]
+
+
+def distances(real: Tensor, fake: Tensor) -> dict[str, float]:
     """The metrics that take both sets of features, with shape (n, d) each."""
     return {
         "frechet distance": frechet_distance_at_any_n(real, fake),
@@ -273,28 +292,29 @@ def _distances(real: Tensor, fake: Tensor) -> dict[str, float]:
     }
 
 
-def _spread(real: Tensor, fake: Tensor, seed: int) -> dict[str, float]:
-    """The standard error of each distance, over random halves of both sets."""
-    generator = torch.Generator().manual_seed(seed)
+def in_halves(real: Tensor, fake: Tensor, seed: int) -> dict[str, Tensor]:
+    """Each distance on random halves of both sets, with shape (halves,); the halves of real depend on it alone."""
+    generator = seeded_generator(seed)
     real, fake = in_order(real), in_order(fake)
+    rows = [[torch.randperm(len(x), generator=generator)[: len(x) // 2] for x in (real, fake)] for _ in range(HALVES)]
     found: list[dict[str, float]] = []
-    for _ in range(_HALVES):
-        rows = [torch.randperm(len(x), generator=generator)[: len(x) // 2] for x in (real, fake)]
-        found.append(_distances(real[rows[0]], fake[rows[1]]))
-    return {name: torch.tensor([f[name] for f in found], dtype=torch.float64).std().item() for name in found[0]}
+    for real_rows, fake_rows in rows:
+        parts = real[real_rows], fake[fake_rows]
+        manifolds = precision_recall_density_coverage(*parts)._asdict()
+        found.append({"frechet distance": frechet_distance_at_any_n(*parts), **manifolds})
+    members = [torch.zeros(HALVES, len(x), dtype=torch.bool) for x in (real, fake)]
+    for side, member in enumerate(members):
+        member.scatter_(1, torch.stack([pair[side] for pair in rows]), True)
+    spread = {name: torch.tensor([f[name] for f in found], dtype=torch.float64) for name in found[0]}
+    return spread | {"kernel distance": kernel_distances(real, fake, *members)}
 
 
-def _ratio(ours: Tensor, theirs: Tensor) -> tuple[float, float]:
+def ratio_of_means(ours: Tensor, theirs: Tensor) -> tuple[float, float]:
     """The ratio of two means over independent events, and its standard error."""
-    ratio = (ours.mean() / theirs.mean()).item() if theirs.mean() > 0 else math.nan
-    relative = math.hypot(*(_standard_error(d) / max(d.mean().item(), 1e-300) for d in (ours, theirs)))
+    ratio = (ours.mean() / theirs.mean()).item()
+    relative = math.hypot(*(standard_error(d) / max(d.mean().item(), 1e-300) for d in (ours, theirs)))
     return ratio, ratio * relative
 
 
-def _standard_error(x: Tensor) -> float:
+def standard_error(x: Tensor) -> float:
     return x.std().item() / math.sqrt(len(x))
-
-
-def _cell(result: MetricResult) -> str:
-    low, high = result.interval
-    return f"{result.value:.4g} [{low:.3g}, {high:.3g}]"
