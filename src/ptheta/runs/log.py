@@ -1,15 +1,14 @@
 """The log of a run, metrics.jsonl. It survives a kill at any moment: a run resumed has the log of one left alone."""
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from ptheta.files import replace_file, told
 from ptheta.training import TrainState
 from ptheta.training import checkpoint as checkpoints
 
-__all__ = ["logged", "replace_file", "told"]
+__all__ = ["logged"]
 
 
 def logged(states: Iterator[TrainState], out: Path) -> Iterator[TrainState]:
@@ -49,35 +48,3 @@ def _step(line: str) -> int | None:
         return int(json.loads(line)["step"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Writes a file whole or not at all.
-
-    Args:
-        path: The file.
-        text: What it should hold.
-    """
-    fresh = path.with_name(f".new-{path.name}")
-    with told(path):
-        fresh.write_text(text)
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
-        fresh.replace(path)
-
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turns a full or read-only disk into a ValueError with a sentence.
-
-    Args:
-        path: What is being written.
-
-    Yields:
-        Nothing.
-    """
-    try:
-        yield
-    except OSError as error:
-        advice = "Make room or mend the permissions, then go on with --resume."
-        raise ValueError(f"could not write {path}: {error.strerror or error}. {advice}") from error
