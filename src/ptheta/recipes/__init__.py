@@ -1,51 +1,19 @@
 """Recipes: one function per known-good model and its training, with the few dials worth turning.
 
-``RECIPES`` is the whole list, by hand: the name on the command line, and where its function lives. Recipe modules
-import no torch at the top, so that ``ptheta --help`` is instant.
+``RECIPES`` is the whole list, as the family tree has it: the name on the command line, and where its function lives.
+Recipe modules import no torch at the top, so that ``ptheta --help`` is instant.
 """
 
 from collections.abc import Callable
 from importlib import import_module
 
 from ptheta.hints import did_you_mean
-from ptheta.recipes.recipe import Recipe
+from ptheta.recipes.recipe import Recipe, Stage
+from ptheta.taxonomy import leaves
 
-__all__ = ["RECIPES", "Recipe", "find_recipe"]
+__all__ = ["RECIPES", "Recipe", "Stage", "find_recipe"]
 
-RECIPES: dict[str, str] = {
-    "uniform": "counting:uniform",
-    "independent": "counting:independent",
-    "markov": "counting:markov",
-    "ar-table": "counting:ar_table",
-    "chow-liu": "counting:chow_liu",
-    "full-table": "counting:full_table",
-    "bernoulli-mixture": "counting:bernoulli_mixture",
-    "gaussian": "counting:gaussian",
-    "gaussian-mixture": "counting:gaussian_mixture",
-    "kde": "counting:kde",
-    "fvbn": "autoregressive:fvbn",
-    "nade": "autoregressive:nade",
-    "made": "autoregressive:made",
-    "eonade": "autoregressive:eonade",
-    "rnn": "sequences:rnn",
-    "rnn-nade": "sequences:rnn_nade",
-    "row-lstm": "pixelrnn:row_lstm",
-    "diagonal-bilstm": "pixelrnn:diagonal_bilstm",
-    "transformer": "sequences:transformer",
-    "realnvp": "flows:realnvp",
-    "maf": "flows:maf",
-    "iaf": "flows:iaf",
-    "spline-flow": "flows:spline_flow",
-    "pixelcnn": "pixels:pixelcnn",
-    "gated-pixelcnn": "pixels:gated_pixelcnn",
-    "pixelcnn-pp": "pixels:pixelcnn_pp",
-    "vae": "latent:vae",
-    "ddpm": "diffusion:ddpm",
-    "rbm": "energy:rbm",
-    "gan": "adversarial:gan",
-    "dcgan": "adversarial:dcgan",
-    "f-gan": "adversarial:f_gan",
-}
+RECIPES: dict[str, str] = {leaf.name: leaf.recipe for _, leaf in leaves()}
 
 
 def find_recipe(name: str) -> Callable[..., Recipe]:

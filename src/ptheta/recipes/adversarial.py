@@ -1,8 +1,7 @@
 """Known-good adversarial models.
 
-All use Adam with a short memory (betas .5 and .999, Radford et al., 2015), decay its steps linearly to zero and end
-with averaged weights: without the decay the last batch decides what the generator draws. They penalise the
-discriminator's gradient at the data (R1): without it they lose modes, on a ring of eight all of them.
+All decay their steps linearly to zero and end with averaged weights: without the decay the last batch decides what the
+generator draws. Most penalise the critic's gradient at the data (R1): without it they lose modes, of a ring all eight.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,16 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from ptheta.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from ptheta.adversarial import GeneratorCost
+    from ptheta.adversarial import Game, ZeroSlopes
     from ptheta.distributions.fdivergences import FDivergence
     from ptheta.optimizers import Optimizer
     from ptheta.spaces import Space
 
-__all__ = ["dcgan", "f_gan", "gan"]
+__all__ = ["adams", "dcgan", "f_gan", "gan", "pacgan", "r1", "r3gan", "usual_training", "wgan_gp"]
 
-Cost = Literal["minimax", "non-saturating", "maximum-likelihood"]
+Cost = Literal["minimax", "non-saturating", "maximum-likelihood", "hinge"]
+Conditioning = Literal["joined", "projected"]
 Divergence = Literal["kl", "reverse-kl", "js", "pearson", "neyman", "squared-hellinger", "jeffrey", "total-variation"]
 
 
@@ -30,6 +28,7 @@ def gan(
     hidden: tuple[int, ...] | None = None,
     latent: int = 64,
     cost: Cost = "non-saturating",
+    conditioning: Conditioning = "joined",
     discriminator_steps: int = 1,
     gradient_penalty: float | None = None,
 ) -> Recipe:
@@ -41,29 +40,30 @@ def gan(
         hidden: The widths of the generator's hidden layers; the discriminator has them in reverse. By default
             256, 512 on levels and bits, 128, 128 on reals.
         latent: The number of latent variables.
-        cost: What the generator minimises.
+        cost: What the generator minimises in the original game; or hinge, a game of its own, whose discriminator has
+            spectrally normalised layers.
+        conditioning: Whether contexts join what the discriminator sees, or its features are projected onto them.
         discriminator_steps: Steps of the discriminator per step of the generator.
         gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1). By default
-            1 on levels and bits, 0.1 on reals.
+            1 on levels and bits, 0.1 on reals, 0 with hinge.
 
     Returns:
         The model and its training.
     """
     from ptheta.adversarial import GAN
 
-    generator, discriminator = _dense(space, context_space, latent, hidden)
+    how = {"projected": conditioning == "projected", "spectral": cost == "hinge"}
     model = GAN(
         space,
         latent=latent,
         context_space=context_space,
-        generator=generator,
-        discriminator=discriminator,
-        cost=_cost(cost),
+        **_dense(space, context_space, latent, hidden, **how),
+        game=_game(cost),
         discriminator_steps=discriminator_steps,
-        gradient_penalty=_penalty(gradient_penalty, space),
-        optimizers=_adams(5e-4 if space.is_discrete else 1e-3),
+        penalty=r1(0.0 if gradient_penalty is None and cost == "hinge" else gradient_penalty, space),
+        optimizers=adams(5e-4 if space.is_discrete else 1e-3),
     )
-    return Recipe(model, _training(12_000, 64 if space.is_discrete else 256))
+    return Recipe.single(model, usual_training(12_000, 64 if space.is_discrete else 256))
 
 
 def dcgan(
@@ -76,14 +76,16 @@ def dcgan(
     discriminator_steps: int = 1,
     gradient_penalty: float | None = None,
 ) -> Recipe:
-    """A GAN of two convolutional networks, for images of any size; classes enter the discriminator by projection.
+    """A GAN of two convolutional networks, for images of any size.
+
+    Classes enter the discriminator by projection; pictures are given to both at every pixel.
 
     Args:
         space: What one event is: images of levels, bits or reals, (channels, height, width).
         context_space: What one context is, or None.
         width: The channels at the finest grid; each coarser one has twice as many.
         latent: The number of latent variables.
-        cost: What the generator minimises.
+        cost: What the generator minimises in the original game; or hinge, a game of its own.
         discriminator_steps: Steps of the discriminator per step of the generator.
         gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1). By default
             1 on levels and bits, 0.1 on reals.
@@ -94,27 +96,19 @@ def dcgan(
     Raises:
         ValueError: If events are not images.
     """
-    import math
-
     from ptheta.adversarial import GAN
-    from ptheta.nn.dcgan import DCGANDiscriminator, DCGANGenerator
 
-    if len(space.shape) != 3:
-        raise ValueError(f"dcgan models images (channels, height, width), but the space is {space}. Use gan.")
-    shape = (space.shape[0], space.shape[1], space.shape[2])
-    features = math.prod(context_space.embedded_shape) if context_space else 0
     model = GAN(
         space,
         latent=latent,
         context_space=context_space,
-        generator=DCGANGenerator(latent, shape, width, context=features),
-        discriminator=DCGANDiscriminator(shape, width, context=features),
-        cost=_cost(cost),
+        **_strided(space, context_space, latent, width),
+        game=_game(cost),
         discriminator_steps=discriminator_steps,
-        gradient_penalty=_penalty(gradient_penalty, space),
-        optimizers=_adams(4e-4),
+        penalty=r1(gradient_penalty, space),
+        optimizers=adams(4e-4),
     )
-    return Recipe(model, {**_training(4_500), "precision": "bfloat16"})
+    return Recipe.single(model, {**usual_training(4_500), "precision": "auto"})
 
 
 def f_gan(
@@ -147,62 +141,235 @@ def f_gan(
     Returns:
         The model and its training.
     """
-    from ptheta.adversarial import GAN, Minimax, NonSaturating
+    from ptheta.adversarial import GAN, DivergenceGame, Minimax, NonSaturating
 
-    generator, discriminator = _dense(space, context_space, latent, hidden)
     model = GAN(
         space,
         latent=latent,
         context_space=context_space,
-        generator=generator,
-        discriminator=discriminator,
-        divergence=_divergence(divergence),
-        cost=NonSaturating() if practical else Minimax(),
+        **_dense(space, context_space, latent, hidden),
+        game=DivergenceGame(_divergence(divergence), NonSaturating() if practical else Minimax()),
         discriminator_steps=discriminator_steps,
-        gradient_penalty=_penalty(gradient_penalty, space),
-        optimizers=_adams(2e-4, clip=1.0),
+        penalty=r1(gradient_penalty, space),
+        optimizers=adams(2e-4, clip=1.0),
     )
-    return Recipe(model, _training(12_000, 64 if space.is_discrete else 256))
+    return Recipe.single(model, usual_training(12_000, 64 if space.is_discrete else 256))
 
 
-def _training(steps: int, batch_size: int = 64) -> dict[str, Any]:
+def pacgan(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    packing: int = 2,
+    hidden: tuple[int, ...] | None = None,
+    latent: int = 64,
+    cost: Cost = "non-saturating",
+    gradient_penalty: float | None = None,
+) -> Recipe:
+    """A GAN whose discriminator judges several events at once, so that missing variety shows.
+
+    Args:
+        space: What one event is: levels, bits or reals.
+        context_space: What one context is, or None.
+        packing: How many events the discriminator sees at once; 1 is a GAN.
+        hidden: The widths of the generator's hidden layers; the discriminator has them in reverse. By default
+            256, 512 on levels and bits, 128, 128 on reals.
+        latent: The number of latent variables.
+        cost: What the generator minimises in the original game; or hinge, a game of its own, whose discriminator has
+            spectrally normalised layers.
+        gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1). By default
+            1 on levels and bits, 0.1 on reals, 0 with hinge.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.adversarial import GAN
+
+    model = GAN(
+        space,
+        latent=latent,
+        context_space=context_space,
+        **_dense(space, context_space, latent, hidden, packing=packing, spectral=cost == "hinge"),
+        game=_game(cost),
+        packing=packing,
+        penalty=r1(0.0 if gradient_penalty is None and cost == "hinge" else gradient_penalty, space),
+        optimizers=adams(5e-4 if space.is_discrete else 1e-3),
+    )
+    return Recipe.single(model, usual_training(12_000, 64 * packing if space.is_discrete else 256))
+
+
+def wgan_gp(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    width: int = 32,
+    hidden: tuple[int, ...] | None = None,
+    latent: int = 64,
+    discriminator_steps: int = 5,
+    gradient_penalty: float = 10.0,
+) -> Recipe:
+    """A Wasserstein GAN whose critic is kept to slopes of one by a penalty between data and fakes.
+
+    Networks are convolutional on images, without normalisation by batches, and dense on all else.
+
+    Args:
+        space: What one event is: levels, bits or reals.
+        context_space: What one context is, or None.
+        width: The feature maps of images at full size.
+        hidden: The widths of the dense generator's hidden layers; the critic has them in reverse. By default
+            256, 512 on levels and bits, 128, 128 on reals.
+        latent: The number of latent variables.
+        discriminator_steps: Steps of the critic per step of the generator.
+        gradient_penalty: The weight of the squared distance of the critic's slope from one.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.adversarial import GAN, UnitSlopes, Wasserstein
+    from ptheta.optimizers import Adam
+
+    rule = Adam(learning_rate=3e-4, betas=(0.0, 0.9))
+    model = GAN(
+        space,
+        latent=latent,
+        context_space=context_space,
+        **_smooth(space, context_space, latent, hidden, width),
+        game=Wasserstein(),
+        penalty=UnitSlopes(gradient_penalty),
+        discriminator_steps=discriminator_steps,
+        optimizers=(rule, rule),
+    )
+    return Recipe.single(model, usual_training(12_000, 64 if space.is_discrete else 256))
+
+
+def r3gan(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    width: int = 32,
+    hidden: tuple[int, ...] | None = None,
+    latent: int = 64,
+    gradient_penalty: float | None = None,
+) -> Recipe:
+    """A relativistic GAN whose critic pays for slopes at data and at fakes: the modern baseline.
+
+    Networks are convolutional on images, without normalisation by batches, and dense on all else.
+
+    Args:
+        space: What one event is: levels, bits or reals.
+        context_space: What one context is, or None.
+        width: The feature maps of images at full size.
+        hidden: The widths of the dense generator's hidden layers; the critic has them in reverse. By default
+            256, 512 on levels and bits, 128, 128 on reals.
+        latent: The number of latent variables.
+        gradient_penalty: The weight of half the squared gradient of the critic, at data and at fakes (R1 and R2). By
+            default 1 on levels and bits, 0.01 on reals, where more blurs.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.adversarial import GAN, Relativistic, ZeroSlopes
+    from ptheta.optimizers import Adam
+
+    rule = Adam(learning_rate=5e-4 if space.is_discrete else 1e-3, betas=(0.0, 0.99))
+    weight = (1.0 if space.is_discrete else 0.01) if gradient_penalty is None else gradient_penalty
+    model = GAN(
+        space,
+        latent=latent,
+        context_space=context_space,
+        **_smooth(space, context_space, latent, hidden, width),
+        game=Relativistic(),
+        penalty=ZeroSlopes(weight, fakes=True),
+        optimizers=(rule, rule),
+    )
+    return Recipe.single(model, {**usual_training(10_000, 64 if space.is_discrete else 256), "ema": 0.999})
+
+
+def usual_training(steps: int, batch_size: int = 64) -> dict[str, Any]:
+    """Steps that decay to nothing, and averaged weights."""
     return {"steps": steps, "batch_size": batch_size, "schedule": "linear", "ema": 0.99}
 
 
-def _penalty(said: float | None, space: "Space") -> float:
-    if said is not None:
-        return said
-    return 1.0 if space.is_discrete else 0.1
+def r1(said: float | None, space: "Space") -> "ZeroSlopes | None":
+    """The penalty at the data, of the weight said or the usual one; none of weight 0."""
+    from ptheta.adversarial import ZeroSlopes
+
+    weight = (1.0 if space.is_discrete else 0.1) if said is None else said
+    return ZeroSlopes(weight) if weight > 0 else None
 
 
-def _adams(learning_rate: float, clip: float | None = None) -> "tuple[Optimizer, Optimizer]":
+def adams(learning_rate: float, clip: float | None = None, *, squares: float = 0.999) -> "tuple[Optimizer, Optimizer]":
+    """Adam with a short memory (Radford et al., 2015), for both players; ``squares`` is that of squared gradients."""
     from ptheta.optimizers import Adam
 
-    rule = Adam(learning_rate=learning_rate, betas=(0.5, 0.999), clip=clip)
+    rule = Adam(learning_rate=learning_rate, betas=(0.5, squares), clip=clip)
     return rule, rule
 
 
 def _dense(
-    space: "Space", context_space: "Space | None", latent: int, hidden: tuple[int, ...] | None
-) -> "tuple[nn.Module, nn.Module]":
-    import math
-    from functools import partial
+    space: "Space",
+    context_space: "Space | None",
+    latent: int,
+    hidden: tuple[int, ...] | None,
+    *,
+    packing: int = 1,
+    projected: bool = False,
+    spectral: bool = False,
+) -> dict[str, Any]:
+    """Two perceptrons."""
+    from ptheta.nn.contexts import reader_of
+    from ptheta.nn.defaults import discriminator, generator
+    from ptheta.nn.spectral import spectrally_normalised
 
-    from torch import nn
+    usual, reader = (256, 512) if space.is_discrete else (128, 128), reader_of(context_space)
+    hidden = usual if hidden is None else hidden
+    critic = discriminator(space, reader, hidden=hidden[::-1], packing=packing, projected=projected)
+    return {
+        "reader": reader,
+        "generator": generator(space, latent, reader, hidden=hidden),
+        "discriminator": spectrally_normalised(critic) if spectral else critic,
+    }
 
-    from ptheta.nn.mlp import MLP
 
-    hidden = hidden or ((256, 512) if space.is_discrete else (128, 128))
-    features = math.prod(context_space.embedded_shape) if context_space else 0
-    leaky = partial(nn.LeakyReLU, 0.2)
-    generator = MLP(latent, space.dimensions, hidden, context=features, activation=nn.ReLU)
-    return generator, MLP(space.dimensions, 1, hidden[::-1], context=features, activation=leaky)
+def _smooth(
+    space: "Space", context_space: "Space | None", latent: int, hidden: tuple[int, ...] | None, width: int
+) -> dict[str, Any]:
+    """Networks in which no example depends on another: convolutional on images, two perceptrons on all else."""
+    from ptheta.nn.contexts import reader_of, shape_of
+    from ptheta.nn.convolutional import ConvDecoder, ConvEncoder
+    from ptheta.nn.defaults import is_convolved
+
+    if not is_convolved(space):
+        return _dense(space, context_space, latent, hidden)
+    reader = reader_of(context_space, space.shape[1:])
+    return {
+        "reader": reader,
+        "generator": ConvDecoder(latent, space.shape, width=width, context=shape_of(reader)),
+        "discriminator": ConvEncoder(space.shape, 1, width=width, context=shape_of(reader)),
+    }
 
 
-def _cost(name: Cost) -> "GeneratorCost":
-    from ptheta.adversarial import MaximumLikelihood, Minimax, NonSaturating
+def _strided(space: "Space", context_space: "Space | None", latent: int, width: int) -> dict[str, Any]:
+    """The networks of DCGAN; raises ValueError where events are no images."""
+    from ptheta.nn.contexts import reader_of, shape_of
+    from ptheta.nn.dcgan import DCGANDiscriminator, DCGANGenerator
 
-    return {"minimax": Minimax(), "non-saturating": NonSaturating(), "maximum-likelihood": MaximumLikelihood()}[name]
+    if len(space.shape) != 3:
+        raise ValueError(f"dcgan models images (channels, height, width), but the space is {space}. Use gan.")
+    shape = (space.shape[0], space.shape[1], space.shape[2])
+    reader = reader_of(context_space, shape[1:])
+    return {
+        "reader": reader,
+        "generator": DCGANGenerator(latent, shape, width, context=shape_of(reader)),
+        "discriminator": DCGANDiscriminator(shape, width, context=shape_of(reader)),
+    }
+
+
+def _game(name: Cost) -> "Game":
+    from ptheta.adversarial import DivergenceGame, Hinge, MaximumLikelihood, Minimax, NonSaturating
+
+    costs = {"minimax": Minimax(), "non-saturating": NonSaturating(), "maximum-likelihood": MaximumLikelihood()}
+    return Hinge() if name == "hinge" else DivergenceGame(cost=costs[name])
 
 
 def _divergence(name: Divergence) -> "FDivergence":

@@ -19,6 +19,7 @@ __all__ = [
     "chow_liu",
     "full_table",
     "gaussian",
+    "gaussian_copula",
     "gaussian_mixture",
     "independent",
     "kde",
@@ -39,7 +40,7 @@ def uniform(space: "Space", context_space: "Space | None" = None) -> Recipe:
     """
     from ptheta.distributions.simple import Uniform
 
-    return Recipe(Uniform(space, context_space=context_space))
+    return Recipe.single(Uniform(space, context_space=context_space))
 
 
 def independent(space: "Space", context_space: "Space | None" = None, *, smoothing: float = 1.0) -> Recipe:
@@ -51,14 +52,18 @@ def independent(space: "Space", context_space: "Space | None" = None, *, smoothi
         smoothing: Pseudo-counts per value; reals have none.
 
     Returns:
-        An ``Independent``, on reals a diagonal ``Gaussian``.
+        An ``Independent``, on reals a diagonal ``Gaussian``, on tables a ``TableMixture`` of one component.
     """
     from ptheta.distributions.simple import Gaussian
     from ptheta.distributions.tables import Independent
 
+    if space.kind == "table":
+        from ptheta.distributions.table_mixture import TableMixture
+
+        return Recipe.single(TableMixture(space, context_space=context_space, components=1))
     if not space.is_discrete:
-        return Recipe(Gaussian(space, context_space=context_space, covariance="diagonal"))
-    return Recipe(Independent(space, context_space=context_space, smoothing=smoothing))
+        return Recipe.single(Gaussian(space, context_space=context_space, covariance="diagonal"))
+    return Recipe.single(Independent(space, context_space=context_space, smoothing=smoothing))
 
 
 def markov(space: "Space", context_space: "Space | None" = None, *, smoothing: float = 1.0) -> Recipe:
@@ -74,7 +79,7 @@ def markov(space: "Space", context_space: "Space | None" = None, *, smoothing: f
     """
     from ptheta.distributions.chains import Markov
 
-    return Recipe(Markov(space, context_space=context_space, smoothing=smoothing))
+    return Recipe.single(Markov(space, context_space=context_space, smoothing=smoothing))
 
 
 def ar_table(
@@ -104,7 +109,7 @@ def ar_table(
     from ptheta.distributions.chains import ARTable, causal_neighbours, prefix_neighbours
     from ptheta.distributions.closed_form import categories
 
-    neighbours = neighbours or ("causal" if space.is_image else "prefix")
+    neighbours = ("causal" if space.is_image else "prefix") if neighbours is None else neighbours
     if parents is None:
         bits = 10 if neighbours == "causal" else 4
         parents = max(1, int(bits / math.log2(max(categories(space, "ARTable"), 2))))
@@ -112,7 +117,7 @@ def ar_table(
         table = causal_neighbours(space.shape, parents)
     else:
         table = prefix_neighbours(space.dimensions, parents)
-    return Recipe(ARTable(space, table, context_space=context_space, backoff=backoff))
+    return Recipe.single(ARTable(space, table, context_space=context_space, backoff=backoff))
 
 
 def chow_liu(space: "Space", context_space: "Space | None" = None, *, smoothing: float = 1.0) -> Recipe:
@@ -128,7 +133,7 @@ def chow_liu(space: "Space", context_space: "Space | None" = None, *, smoothing:
     """
     from ptheta.distributions.chow_liu import ChowLiu
 
-    return Recipe(ChowLiu(space, context_space=context_space, smoothing=smoothing))
+    return Recipe.single(ChowLiu(space, context_space=context_space, smoothing=smoothing))
 
 
 def full_table(space: "Space", context_space: "Space | None" = None, *, smoothing: float = 1.0) -> Recipe:
@@ -144,7 +149,7 @@ def full_table(space: "Space", context_space: "Space | None" = None, *, smoothin
     """
     from ptheta.distributions.full_table import FullTable
 
-    return Recipe(FullTable(space, context_space=context_space, smoothing=smoothing))
+    return Recipe.single(FullTable(space, context_space=context_space, smoothing=smoothing))
 
 
 def bernoulli_mixture(
@@ -171,7 +176,7 @@ def bernoulli_mixture(
     """
     from ptheta.distributions.mixtures import ProductMixture
 
-    return Recipe(
+    return Recipe.single(
         ProductMixture(
             space,
             context_space=context_space,
@@ -203,6 +208,22 @@ def gaussian(
 
     chosen = _covariance(space, covariance)
     return _on_reals(space, lambda real: Gaussian(real, context_space=context_space, covariance=chosen))
+
+
+def gaussian_copula(space: "Space", context_space: "Space | None" = None, *, quantiles: int = 200) -> Recipe:
+    """Margins of any shape joined by the correlations of a Gaussian; dequantised on Binary and Levels.
+
+    Args:
+        space: Real, Binary or Levels.
+        context_space: Classes or None.
+        quantiles: How many kernels make a margin.
+
+    Returns:
+        A ``GaussianCopula``, dequantised on discrete spaces.
+    """
+    from ptheta.distributions.copula import GaussianCopula
+
+    return _on_reals(space, lambda real: GaussianCopula(real, context_space=context_space, quantiles=quantiles))
 
 
 def gaussian_mixture(
@@ -248,7 +269,7 @@ def kde(
     context_space: "Space | None" = None,
     *,
     bandwidth: float | None = None,
-    choose: Literal["leave-one-out", "validation"] = "leave-one-out",
+    choose: Literal["leave-one-out", "validation"] = "validation",
     points: int = 10_000,
 ) -> Recipe:
     """A Gaussian kernel on every training event; dequantised on Binary and Levels.
@@ -257,7 +278,7 @@ def kde(
         space: Real, Binary or Levels.
         context_space: Classes or None.
         bandwidth: The kernels' standard deviation, in standardised units; None to choose it.
-        choose: On what the bandwidth is chosen: each training event given the others, or the validation events.
+        choose: On what the bandwidth is chosen: the validation events, or each training event given the others.
         points: The most training events that become kernels.
 
     Returns:
@@ -276,9 +297,9 @@ def _on_reals(space: "Space", build: "Callable[[Space], ClosedForm]") -> Recipe:
     from ptheta.distributions.dequantized import Dequantized, dequantized_space
 
     if not space.is_discrete:
-        return Recipe(build(space))
-    return Recipe(Dequantized(build(dequantized_space(space)), space))
+        return Recipe.single(build(space))
+    return Recipe.single(Dequantized(build(dequantized_space(space)), space))
 
 
 def _covariance(space: "Space", said: Literal["full", "diagonal"] | None) -> Literal["full", "diagonal"]:
-    return said or ("full" if space.dimensions <= 100 else "diagonal")
+    return ("full" if space.dimensions <= 100 else "diagonal") if said is None else said

@@ -1,13 +1,13 @@
 """Known-good energy models."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ptheta.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from ptheta.spaces import Space
 
-__all__ = ["rbm"]
+__all__ = ["boltzmann", "dbm", "ebm", "gsn", "rbm"]
 
 
 def rbm(
@@ -19,26 +19,33 @@ def rbm(
     persistent: bool = True,
     chains: int = 100,
 ) -> Recipe:
-    """A restricted Boltzmann machine, trained by (persistent) contrastive divergence.
+    """A restricted Boltzmann machine, of bits or of reals, trained by (persistent) contrastive divergence.
 
     Args:
-        space: What one event is: bits.
+        space: What one event is: bits, or reals.
         context_space: None; an RBM takes no context.
-        hidden: The number of hidden bits. By default 500 for events of at least 500 bits, else 200.
+        hidden: The number of hidden bits. By default 500 for events of at least 500 bits, 200 for smaller ones, and 16
+            for reals: up to so many, the machine of reals is trained on its exact likelihood, without chains.
         k: How many Gibbs steps each gradient step takes.
-        persistent: Whether the chain goes on from step to step (PCD) or restarts at the data (CD).
+        persistent: Whether the chain goes on from step to step (PCD) or restarts at the data (CD); on reals it goes on.
         chains: How many persistent chains there are.
 
     Returns:
         The machine and its training.
     """
-    from ptheta.energy import RBM
-    from ptheta.optimizers import SGD
+    from ptheta.energy import RBM, GaussianRBM
+    from ptheta.optimizers import SGD, Adam
+    from ptheta.spaces import Real
 
+    if isinstance(space, Real):
+        hidden = 16 if hidden is None else hidden
+        model = GaussianRBM(space, hidden=hidden, k=k, chains=chains, context_space=context_space)
+        model.optimizer = Adam(learning_rate=0.01 if model.exact else 0.001)
+        return Recipe.single(model, {"steps": 3000, "batch_size": 200, "schedule": "linear"})
     large = space.dimensions >= 500
     model = RBM(
         space,
-        hidden=hidden or (500 if large else 200),
+        hidden=(500 if large else 200) if hidden is None else hidden,
         k=k,
         persistent=persistent,
         chains=chains,
@@ -46,4 +53,143 @@ def rbm(
         optimizer=SGD(learning_rate=0.05 if large else 0.1),
     )
     length = {"epochs": 15} if large else {"steps": 5000}
-    return Recipe(model, {**length, "batch_size": 100, "schedule": "linear"})
+    return Recipe.single(model, {**length, "batch_size": 100, "schedule": "linear"})
+
+
+def boltzmann(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    hidden: int = 0,
+    k: int = 1,
+    chains: int = 100,
+) -> Recipe:
+    """A general Boltzmann machine: trained on its exact likelihood up to 20 bits, by persistent chains beyond.
+
+    Args:
+        space: What one event is: bits.
+        context_space: None; a Boltzmann machine takes no context.
+        hidden: The number of hidden bits, at most 12.
+        k: How many sweeps over all bits each gradient step takes, beyond 20 bits.
+        chains: How many persistent chains there are, beyond 20 bits.
+
+    Returns:
+        The machine and its training.
+    """
+    from ptheta.energy import BoltzmannMachine
+    from ptheta.optimizers import Adam
+
+    model = BoltzmannMachine(space, hidden=hidden, k=k, chains=chains, context_space=context_space)
+    model.optimizer = Adam(learning_rate=0.05 if model.exact else 0.01)
+    return Recipe.single(model, {"steps": 2000, "batch_size": 500, "schedule": "linear"})
+
+
+def dbm(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    hidden: tuple[int, ...] | None = None,
+    k: int | None = None,
+    chains: int = 100,
+    pretraining: int = 0,
+) -> Recipe:
+    """A deep Boltzmann machine of two hidden layers, trained by mean field and persistent chains.
+
+    Args:
+        space: What one event is: bits.
+        context_space: None; a DBM takes no context.
+        hidden: The numbers of hidden bits of both layers. By default 500 1000 for events of at least 500 bits, else
+            16 8, small enough to be scored exactly.
+        k: How many Gibbs steps each gradient step takes. By default 1 for events of at least 500 bits, else 5.
+        chains: How many persistent chains there are.
+        pretraining: How many of the first steps train layer by layer; centred parameters need none.
+
+    Returns:
+        The machine and its training.
+    """
+    from ptheta.energy import DBM
+    from ptheta.optimizers import Adam
+
+    large = space.dimensions >= 500
+    model = DBM(
+        space,
+        hidden=((500, 1000) if large else (16, 8)) if hidden is None else hidden,
+        k=(1 if large else 5) if k is None else k,
+        chains=chains,
+        pretraining=pretraining,
+        context_space=context_space,
+        optimizer=Adam(learning_rate=0.001 if large else 0.01),
+    )
+    return Recipe.single(model, {"steps": 5000, "batch_size": 100, "schedule": "linear"})
+
+
+def gsn(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    denoiser: Literal["joint", "independent"] | None = None,
+    corruption: float | None = None,
+    walkback: int = 2,
+    hidden: int = 100,
+) -> Recipe:
+    """A generative stochastic network: a denoiser, and the Markov chain of spoiling and mending that it makes.
+
+    Args:
+        space: What one event is.
+        context_space: None; a GSN takes no context.
+        denoiser: What mends an event: NADE, which knows how its variables depend on each other, or a regression, whose
+            variables are independent. By default the first up to 100 variables.
+        corruption: How often a discrete variable is drawn anew, or the noise on reals, in their standard deviations.
+            By default .1, with a regression of pictures .3.
+        walkback: How many steps of its own chain training takes from each event.
+        hidden: The hidden units of NADE.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.autoregressive import NADE
+    from ptheta.energy import GSN
+    from ptheta.regression import Regression
+
+    kind = denoiser or ("joint" if space.dimensions <= 100 else "independent")
+    inner = (
+        NADE(space, hidden=hidden, context_space=space) if kind == "joint" else Regression(space, context_space=space)
+    )
+    default = 0.3 if kind == "independent" and len(space.shape) == 3 else 0.1
+    corruption = default if corruption is None else corruption
+    model = GSN(inner, corruption=corruption, walkback=walkback, context_space=context_space)
+    return Recipe.single(model, {"steps": 3000, "batch_size": 500, "schedule": "cosine"})
+
+
+def ebm(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    hidden: tuple[int, ...] = (128, 128),
+    k: int = 10,
+    step_size: float = 0.15,
+    persistent: bool = True,
+    chains: int = 200,
+) -> Recipe:
+    """An energy network, trained at the samples of Langevin chains.
+
+    Args:
+        space: What one event is: reals.
+        context_space: None; an EBM takes no context.
+        hidden: The widths of the network's hidden layers.
+        k: How many moves the chains take for each gradient step.
+        step_size: The step of Langevin dynamics, in standard deviations of the data; less for narrower modes.
+        persistent: Whether the chains go on from step to step, or are short runs from noise.
+        chains: How many chains there are.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.energy import EBM
+    from ptheta.nn.mlp import MLP
+    from ptheta.optimizers import Adam
+
+    network = MLP(space.dimensions, 1, hidden)
+    settings = {"k": k, "step_size": step_size, "persistent": persistent, "chains": chains}
+    model = EBM(space, network=network, context_space=context_space, optimizer=Adam(learning_rate=0.003), **settings)
+    return Recipe.single(model, {"steps": 3000, "batch_size": 200, "schedule": "linear"})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ptheta.flows import Flow
     from ptheta.spaces import Space
 
-_MARGIN = 1e-3  # of the logit that photographs and grey digits are seen through
+MARGIN = 1e-3  # of the logit that photographs and grey digits are seen through
 
 __all__ = ["iaf", "maf", "realnvp", "spline_flow"]
 
@@ -41,7 +41,7 @@ def realnvp(
     """
     from ptheta.flows import RealNVP
 
-    settings = {"transforms": transforms, "hidden": hidden or _hidden(space), "width": width}
+    settings = {"transforms": transforms, "hidden": _hidden(space) if hidden is None else hidden, "width": width}
     return _on_reals(space, lambda real: RealNVP(real, context_space=context_space, **settings), steps=3000, decay=0.0)
 
 
@@ -65,7 +65,7 @@ def maf(
     """
     from ptheta.flows import MAF
 
-    settings: dict[str, Any] = {"transforms": transforms, "hidden": hidden or _hidden(space)}
+    settings: dict[str, Any] = {"transforms": transforms, "hidden": _hidden(space) if hidden is None else hidden}
     return _on_reals(space, lambda real: MAF(real, context_space=context_space, **settings))
 
 
@@ -118,7 +118,7 @@ def spline_flow(
     from ptheta.flows import SplineFlow
 
     kind = kind if space.dimensions > 1 else "autoregressive"
-    hidden = hidden or _hidden(space)[: 1 if space.dimensions > 32 else 2]
+    hidden = _hidden(space)[: 1 if space.dimensions > 32 else 2] if hidden is None else hidden
     settings: dict[str, Any] = {"kind": kind, "transforms": transforms, "hidden": hidden, "bins": bins}
     bound = 3.0 if space.is_discrete else 4.0  # dequantised events lie in [-1, 1]
     return _on_reals(space, lambda real: SplineFlow(real, context_space=context_space, bound=bound, **settings))
@@ -131,11 +131,11 @@ def _on_reals(space: "Space", build: "Callable[[Space], Flow]", *, steps: int = 
 
     training = {"schedule": "cosine", "clip": 5.0}
     if not space.is_discrete:
-        return Recipe(build(space), {**training, "steps": 1500, "learning_rate": 2e-3, "weight_decay": 1e-4})
-    margin = _MARGIN if isinstance(space, Levels) and space.n > 32 else 0.0
+        return Recipe.single(build(space), {**training, "steps": 1500, "learning_rate": 2e-3, "weight_decay": 1e-4})
+    margin = MARGIN if isinstance(space, Levels) and space.n > 32 else 0.0
     model = TrainedDequantized(build(dequantized_space(space, margin)), space, margin=margin)
     steps = steps if space.dimensions < 200 else 3000
-    return Recipe(model, {**training, "steps": steps, "learning_rate": 1e-3, "weight_decay": decay})
+    return Recipe.single(model, {**training, "steps": steps, "learning_rate": 1e-3, "weight_decay": decay})
 
 
 def _hidden(space: "Space") -> tuple[int, int]:

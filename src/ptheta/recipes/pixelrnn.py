@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["diagonal_bilstm", "row_lstm"]
 
-_SMALL = 150  # pixels up to which an image is taken to be one of a few hundred or thousand
+SMALL = 150  # pixels up to which an image is taken to be one of a few hundred or thousand
 
 
 def row_lstm(
@@ -35,10 +35,10 @@ def row_lstm(
     from ptheta.autoregressive import RowLSTM
     from ptheta.distributions.heads import default_head
 
-    units, depth, training = _sizes(space)
+    units, depth, training = _sizes(space, hidden, layers)
     head = default_head(space, components)
-    model = RowLSTM(space, hidden=hidden or units, layers=layers or depth, context_space=context_space, head=head)
-    return Recipe(model, training)
+    model = RowLSTM(space, hidden=units, layers=depth, context_space=context_space, head=head)
+    return Recipe.single(model, training)
 
 
 def diagonal_bilstm(
@@ -64,18 +64,18 @@ def diagonal_bilstm(
     from ptheta.autoregressive import DiagonalBiLSTM
     from ptheta.distributions.heads import default_head
 
-    units, depth, training = _sizes(space)
+    units, depth, training = _sizes(space, hidden, layers)
     head = default_head(space, components)
-    model = DiagonalBiLSTM(
-        space, hidden=hidden or units, layers=layers or depth, context_space=context_space, head=head
-    )
-    return Recipe(model, training)
+    model = DiagonalBiLSTM(space, hidden=units, layers=depth, context_space=context_space, head=head)
+    return Recipe.single(model, training)
 
 
-def _sizes(space: "Space") -> tuple[int, int, dict[str, Any]]:
-    """The units (a multiple of the channels), the layers and the training."""
+def _sizes(space: "Space", hidden: int | None, layers: int | None) -> tuple[int, int, dict[str, Any]]:
+    """The units (a multiple of the channels), the layers and the training, where they are not said."""
     channels = space.shape[0]
-    is_small = space.dimensions // channels < _SMALL
-    units, layers = (24, 3) if is_small else (16, 7)
+    is_small = space.dimensions // channels < SMALL
+    units, depth = (24, 3) if is_small else (16, 7)
     training = {"schedule": "cosine", "clip": 1.0, "batch_size": 32, "learning_rate": 3e-3}
-    return channels * -(-units // channels), layers, {**training, "epochs": 40 if is_small else 10}
+    units = channels * -(-units // channels) if hidden is None else hidden
+    depth = depth if layers is None else layers
+    return units, depth, {**training, "epochs": 40 if is_small else 10}

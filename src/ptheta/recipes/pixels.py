@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 __all__ = ["gated_pixelcnn", "pixelcnn", "pixelcnn_pp"]
 
-_SMALL = 150  # pixels up to which an image is taken to be one of a few hundred or thousand
-_COMMON: dict[str, Any] = {"schedule": "cosine", "clip": 1.0}
-_LARGE: dict[str, Any] = {
-    **_COMMON,
+SMALL = 150  # pixels up to which an image is taken to be one of a few hundred or thousand
+COMMON: dict[str, Any] = {"schedule": "cosine", "clip": 1.0}
+LARGE: dict[str, Any] = {
+    **COMMON,
     "epochs": 11,
     "batch_size": 16,
     "learning_rate": 2.5e-3,
     "warmup": 500,
-    "precision": "bfloat16",
+    "precision": "auto",
 }
-_FEW: dict[str, Any] = {**_COMMON, "epochs": 60, "batch_size": 32, "learning_rate": 2e-3}
+FEW: dict[str, Any] = {**COMMON, "epochs": 60, "batch_size": 32, "learning_rate": 2e-3}
 
 
 def pixelcnn(
@@ -52,14 +52,14 @@ def pixelcnn(
 
     model = PixelCNN(
         space,
-        hidden=hidden or _multiple(space, 32),
-        blocks=blocks or (4 if _is_small(space) else 7),
+        hidden=_multiple(space, 32) if hidden is None else hidden,
+        blocks=(4 if _is_small(space) else 7) if blocks is None else blocks,
         middle=middle,
         position=position,
         context_space=context_space,
         head=_head(space, components, softmax),
     )
-    return Recipe(model, _FEW if _is_small(space) else _LARGE)
+    return Recipe.single(model, FEW if _is_small(space) else LARGE)
 
 
 def gated_pixelcnn(
@@ -90,13 +90,13 @@ def gated_pixelcnn(
 
     model = GatedPixelCNN(
         space,
-        hidden=hidden or _multiple(space, 32),
-        layers=layers or (4 if _is_small(space) else 7),
+        hidden=_multiple(space, 32) if hidden is None else hidden,
+        layers=(4 if _is_small(space) else 7) if layers is None else layers,
         position=position,
         context_space=context_space,
         head=_head(space, components, softmax),
     )
-    return Recipe(model, _FEW if _is_small(space) else _LARGE)
+    return Recipe.single(model, FEW if _is_small(space) else LARGE)
 
 
 def pixelcnn_pp(
@@ -128,18 +128,18 @@ def pixelcnn_pp(
     is_small = _is_small(space)
     model = PixelCNNPP(
         space,
-        width=width or (32 if is_small else 24),
+        width=(32 if is_small else 24) if width is None else width,
         blocks=blocks,
-        scales=scales or (2 if is_small else 3),
+        scales=(2 if is_small else 3) if scales is None else scales,
         components=components,
         dropout=dropout,
         context_space=context_space,
     )
-    return Recipe(model, _FEW if is_small else {**_LARGE, "epochs": 5})
+    return Recipe.single(model, FEW if is_small else {**LARGE, "epochs": 5})
 
 
 def _is_small(space: "Space") -> bool:
-    return space.dimensions <= _SMALL * space.shape[0]
+    return space.dimensions <= SMALL * space.shape[0]
 
 
 def _multiple(space: "Space", features: int) -> int:

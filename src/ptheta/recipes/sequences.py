@@ -41,7 +41,7 @@ def rnn(
     model = RNN(
         space,
         hidden=hidden,
-        layers=layers or (2 if is_text else 1),
+        layers=(2 if is_text else 1) if layers is None else layers,
         cell=cell,
         positions=0 if is_text else 16,
         dropout=dropout,
@@ -49,7 +49,8 @@ def rnn(
         order=order_of(space, pixel_order),
     )
     rate = 2e-3 if is_text else 3e-3
-    return Recipe(model, {"schedule": "cosine", "batch_size": 64, "epochs": 15, "learning_rate": rate, "clip": 1.0})
+    training = {"schedule": "cosine", "batch_size": 64, "epochs": 15, "learning_rate": rate, "clip": 1.0}
+    return Recipe.single(model, training)
 
 
 def rnn_nade(
@@ -82,7 +83,7 @@ def rnn_nade(
         space, hidden=hidden, units=units, layers=layers, cell=cell, dropout=dropout, context_space=context_space
     )
     training = {"schedule": "cosine", "batch_size": 16, "epochs": 100, "learning_rate": 2e-3, "clip": 1.0}
-    return Recipe(model, training)
+    return Recipe.single(model, training)
 
 
 def transformer(
@@ -121,4 +122,4 @@ def transformer(
         order=order_of(space, pixel_order),
     )
     training = {"schedule": "cosine", "warmup": 50, "batch_size": 64, "epochs": 15, "learning_rate": 1e-3, "clip": 1.0}
-    return Recipe(model, training)
+    return Recipe.single(model, training)

@@ -1,0 +1,228 @@
+"""Known-good adversarial models made for a use: codes, classes of few labels, texts to be drawn, images that grow.
+
+They decay their steps linearly to zero and end with averaged weights, as the GANs of ``adversarial.py`` do.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ptheta.recipes.adversarial import adams, r1, usual_training
+from ptheta.recipes.recipe import Recipe, Stage
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ptheta.spaces import Space
+
+__all__ = ["infogan", "progressive_gan", "semi_supervised_gan", "text_to_image"]
+
+
+def infogan(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    categories: int = 10,
+    numbers: int = 2,
+    latent: int = 62,
+    width: int = 16,
+    information: float = 1.0,
+    gradient_penalty: float | None = None,
+) -> Recipe:
+    """A GAN whose code of one category and some numbers can be read off its events.
+
+    Networks are convolutional on images, without normalisation by batches, and dense on all else.
+
+    Args:
+        space: What one event is: levels, bits or reals.
+        context_space: None: what is given is not taken, since the code is to be found without it.
+        categories: The number of categories of the code.
+        numbers: How many uniform numbers the code has.
+        latent: The number of latent variables besides.
+        width: The feature maps of images at full size.
+        information: The weight of the bound on the code's information.
+        gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1). By default
+            1 on levels and bits, 0.1 on reals.
+
+    Returns:
+        The model and its training.
+
+    Raises:
+        ValueError: If there are contexts.
+    """
+    from ptheta.adversarial import InfoGAN
+    from ptheta.nn.convolutional import ConvDecoder, ConvEncoder
+    from ptheta.nn.defaults import is_convolved
+
+    if context_space is not None:
+        raise ValueError(f"infogan finds its code by itself and takes no context, but one of {context_space} is given.")
+    nets: dict[str, Any] = {}
+    if is_convolved(space):
+        nets = {
+            "generator": ConvDecoder(latent + categories + numbers, space.shape, width=width),
+            "trunk": ConvEncoder(space.shape, 256, width=width),
+        }
+    model = InfoGAN(
+        space,
+        latent=latent,
+        categories=categories,
+        numbers=numbers,
+        information=information,
+        penalty=r1(gradient_penalty, space),
+        optimizers=adams(5e-4 if space.is_discrete else 1e-3),
+        **nets,
+    )
+    return Recipe.single(model, usual_training(6_000))
+
+
+def semi_supervised_gan(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    labels: int = 100,
+    label_seed: int = 0,
+    hidden: tuple[int, ...] = (500, 250),
+    latent: int = 100,
+    dropout: float = 0.3,
+) -> Recipe:
+    """A GAN whose discriminator learns classes from few labels, with --conditional; it draws events of no chosen class.
+
+    Args:
+        space: What one event is: levels, bits or reals.
+        context_space: The classes. Without any, the model learns from no label.
+        labels: How many training events it is told the class of, as many of each, at least one.
+        label_seed: Names those events.
+        hidden: The widths of the discriminator's layers; the last are the features that are matched.
+        latent: The number of latent variables.
+        dropout: The share of the discriminator's units that are dropped while training.
+
+    Returns:
+        The model and its training.
+
+    Raises:
+        ValueError: If contexts are no classes.
+    """
+    from functools import partial
+
+    from torch import nn
+
+    from ptheta.adversarial import SemiSupervisedGAN
+    from ptheta.nn.mlp import MLP
+    from ptheta.spaces import Symbols
+
+    if context_space is not None and (not isinstance(context_space, Symbols) or context_space.shape):
+        raise ValueError(f"semi-supervised-gan takes classes as its context, but one of {context_space} is given.")
+    classes = context_space.n if context_space is not None else 10
+    model = SemiSupervisedGAN(
+        space,
+        classes=classes,
+        labels=0 if context_space is None else max(1, labels // classes) * classes,
+        latent=latent,
+        features=hidden[-1],
+        generator=_varied(latent, 500, space.dimensions),
+        trunk=MLP(
+            space.dimensions,
+            hidden[-1],
+            hidden[:-1],
+            activation=lambda: nn.Sequential(nn.LeakyReLU(0.2), nn.Dropout(dropout)),
+            last=True,
+        ),
+        optimizers=adams(1e-3),
+    )
+    return Recipe(model, (Stage("", model, usual_training(4_000, 100), partial(model.taught, seed=label_seed)),))
+
+
+def _varied(inputs: int, width: int, outputs: int) -> "nn.Module":
+    """The generator of the paper's code: normalised by batches, or it would answer the mean features with one event."""
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    for before in (inputs, width):
+        layers += [nn.Linear(before, width, bias=False), nn.BatchNorm1d(width), nn.Softplus()]
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+def text_to_image(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    width: int = 32,
+    latent: int = 32,
+    matching: float = 0.2,
+) -> Recipe:
+    """A GAN that draws what a text says: ptheta sample RUN --context "a small red circle on grey".
+
+    The critic's layers are spectrally normalised; its second head tells which text of a batch an event belongs to.
+
+    Args:
+        space: What one event is: images of levels, bits or reals, (channels, height, width).
+        context_space: What one context is: a text, or anything else that says something of an event.
+        width: The channels at the finest grid; each coarser one has twice as many.
+        latent: The number of latent variables.
+        matching: What it weighs for the generator that its text is recognised; with 0 the critic never sees a text.
+
+    Returns:
+        The model and its training.
+
+    Raises:
+        ValueError: If there are no contexts, or events are not images.
+    """
+    from ptheta.adversarial import Hinge, TextToImage
+    from ptheta.nn.contexts import reader_of, shape_of
+    from ptheta.nn.dcgan import DCGANGenerator, StridedTrunk
+    from ptheta.nn.spectral import spectrally_normalised
+    from ptheta.optimizers import Adam
+
+    if context_space is None:
+        raise ValueError("text-to-image draws what a context says and needs one: give --conditional or --given.")
+    if len(space.shape) != 3:
+        raise ValueError(f"text-to-image draws images (channels, height, width), but the space is {space}.")
+    shape, rule = (space.shape[0], space.shape[1], space.shape[2]), Adam(learning_rate=1e-3, betas=(0.0, 0.99))
+    reader = reader_of(context_space)
+    model = TextToImage(
+        space,
+        context_space,
+        latent=latent,
+        features=256,
+        reader=reader,
+        generator=DCGANGenerator(latent, shape, width, context=shape_of(reader)),
+        trunk=StridedTrunk(shape, 256, width),
+        matching=matching,
+        game=Hinge(),
+        optimizers=(rule, rule),
+    )
+    for network in (model.trunk, model.critic_head):
+        spectrally_normalised(network)
+    return Recipe.single(model, {**usual_training(4_000), "ema": 0.995})
+
+
+def progressive_gan(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    width: int = 16,
+    latent: int = 64,
+    growth: int = 500,
+    gradient_penalty: float = 10.0,
+) -> Recipe:
+    """A GAN whose images grow from 4 x 4, each doubling faded in.
+
+    Args:
+        space: What one event is: square images of levels, bits or reals, of 4, 8, 16, 32, ... pixels a side.
+        context_space: None: contexts are not taken.
+        width: The channels at full size; each coarser grid has twice as many, up to four times.
+        latent: The number of latent variables.
+        growth: Steps of a phase: one holds 4 x 4, two fade in and hold each doubling; the last holds for the rest. With
+            0 it begins full-grown.
+        gradient_penalty: The weight of the squared distance of the critic's slope from one.
+
+    Returns:
+        The model and its training.
+
+    Raises:
+        ValueError: If events are no such images, or there are contexts.
+    """
+    from ptheta.adversarial import ProgressiveGAN, UnitSlopes
+
+    if context_space is not None:
+        raise ValueError(f"progressive-gan takes no context, but one of {context_space} is given.")
+    model = ProgressiveGAN(space, latent=latent, width=width, growth=growth, penalty=UnitSlopes(gradient_penalty))
+    return Recipe.single(model, {**usual_training(4_000), "ema": 0.995})

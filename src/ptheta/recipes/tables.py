@@ -1,0 +1,68 @@
+"""Recipes of models of tables: rows of columns of any kinds, some cells blank."""
+
+from typing import TYPE_CHECKING
+
+from ptheta.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ptheta.spaces import Space
+
+__all__ = ["forest", "mixture"]
+
+
+def mixture(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    components: int = 30,
+    restarts: int = 1,
+    iterations: int = 100,
+) -> Recipe:
+    """A mixture of independent columns of any kinds, by EM; blank cells are summed out.
+
+    Args:
+        space: Table.
+        context_space: Classes or None.
+        components: How many components, for each class.
+        restarts: How many starts; the one that scores best on the validation rows is kept.
+        iterations: The most rounds of EM.
+
+    Returns:
+        A ``TableMixture``.
+    """
+    from ptheta.distributions.table_mixture import TableMixture
+
+    return Recipe.single(
+        TableMixture(
+            space, context_space=context_space, components=components, restarts=restarts, iterations=iterations
+        )
+    )
+
+
+def forest(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    trees: int = 10,
+    leaves: int = 500,
+    least: int = 10,
+    rounds: int = 2,
+) -> Recipe:
+    """An adversarial random forest: a component for every leaf of trees that tell rows from independent columns.
+
+    Args:
+        space: Table.
+        context_space: Classes or None.
+        trees: How many trees, for each class.
+        leaves: The most leaves of each.
+        least: The fewest rows of a leaf.
+        rounds: How often a forest has to tell the rows from samples of the one before, at most.
+
+    Returns:
+        A ``Forest``.
+    """
+    from ptheta.distributions.forest import Forest
+
+    return Recipe.single(
+        Forest(space, context_space=context_space, trees=trees, leaves=leaves, least=least, rounds=rounds)
+    )
