@@ -1,7 +1,7 @@
 """Figures of the theory, each computed afresh: ``ptheta figure NAME``.
 
-Those that fit models or time them (samples, two-answers, modes, pixel-orders, sample-cost) take up to a few minutes,
-memory ten; the others are drawn at once.
+Those that fit models or time them (samples, two-answers, modes, pixel-orders, sample-cost, sampling-steps, priors,
+elbo-terms) take up to a few minutes, memory and divergence-modes ten; the others are drawn at once.
 """
 
 import math
@@ -12,11 +12,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ptheta.distributions.games import simultaneous_steps
 from ptheta.distributions.information import entropy, information, jensen_shannon, optimal_discriminator
 from ptheta.hints import did_you_mean
 from ptheta.noise import Noise, seeded
-from ptheta.report import figures_autoregressive
+from ptheta.report import figures_adversarial, figures_autoregressive, figures_diffusion, figures_latent
 from ptheta.report.plots import BLUE, GOLD, GREEN, INK, RED, SOFT, new_figure, tile
 from ptheta.spaces import Real
 
@@ -30,13 +29,17 @@ FIGURES = {
     "divergence-fits": "the best single Gaussian for two, by KL, reverse KL and JS",
     "discriminator": "D* and JS as the generator moves over the data",
     "generator-costs": "what the generator feels under the three costs: saturation",
-    "spiral": "simultaneous gradient steps on min max xy",
+    "spiral": "simultaneous, alternating and extragradient steps on min max xy",
+    "divergence-modes": "modes found on a ring, per divergence, cost and penalty, five seeds",
     "two-answers": "two right answers: squared error against a mixture and a GAN",
     "modes": "modes found on a ring, per divergence",
     "receptive-fields": "what a pixel sees: Row LSTM, Diagonal BiLSTM, PixelCNN with its blind spot, gated PixelCNN",
     "pixel-orders": "the order of the pixels against the likelihood",
     "memory": "how far back each model remembers, on sequences whose entropy is known",
     "sample-cost": "what a sample costs against the number of variables, per family",
+    "sampling-steps": "the quality of samples against network calls, for diffusions and their samplers",
+    "priors": "codes of digits over their prior: VAE and AAE",
+    "elbo-terms": "reconstruction and rate of a VAE, and the rates of a ladder, while training",
 }
 
 
@@ -61,13 +64,17 @@ def draw(name: str, out: str | Path) -> None:
         "divergence-fits": _divergence_fits,
         "discriminator": _discriminator,
         "generator-costs": _generator_costs,
-        "spiral": _spiral,
+        "spiral": figures_adversarial.spiral,
+        "divergence-modes": figures_adversarial.divergence_modes,
         "two-answers": _two_answers,
         "modes": _modes,
         "receptive-fields": figures_autoregressive.receptive_fields,
         "pixel-orders": figures_autoregressive.pixel_orders,
         "memory": figures_autoregressive.memory,
         "sample-cost": figures_autoregressive.sample_cost,
+        "sampling-steps": figures_diffusion.sampling_steps,
+        "priors": figures_latent.priors,
+        "elbo-terms": figures_latent.elbo_terms,
     }
     drawers[name]().savefig(path, dpi=150)
 
@@ -122,7 +129,8 @@ def _parameters() -> Figure:
 def _samples() -> Figure:
     from ptheta.data import load
     from ptheta.metrics import likelihood
-    from ptheta.recipes.runs import build
+    from ptheta.model import distribution
+    from ptheta.runs import build
 
     data = load("digits-binary").without_context()
     figure, panels = new_figure(12, 2.9, 6)
@@ -135,8 +143,8 @@ def _samples() -> Figure:
         ("NADE", "nade", {}),
     )
     for axes, (title, name, dials) in zip(panels[1:], rows, strict=True):
-        recipe = build(name, data.space, settings=dials)
-        model = recipe.model.fit(data, **recipe.training)
+        recipe = build(name, data.space, dials=dials)
+        model = distribution(recipe.fit(data))
         nats = likelihood(model, data.test).value
         tile(axes, model.sample(36, noise=Noise(0)), title, f"{nats:.1f} nats")
     return figure
@@ -232,18 +240,6 @@ def _generator_costs() -> Figure:
     return figure
 
 
-def _spiral() -> Figure:
-    figure, (axes,) = new_figure(4.6, 4.4)
-    path = simultaneous_steps(0.3, 0.0, rate=0.1, steps=400)
-    axes.plot(path[:, 0], path[:, 1], color=BLUE, lw=1)
-    axes.scatter([0.3], [0.0], color=BLUE, s=24, label="start", zorder=3)
-    axes.scatter([0], [0], color=RED, marker="x", label="the only equilibrium", zorder=3)
-    axes.set(xlabel="x minimises xy", ylabel="y maximises xy", aspect="equal")
-    axes.set_title("Each step multiplies x² + y² by 1 + η²")
-    axes.legend(frameon=False, fontsize=8)
-    return figure
-
-
 def _two_answers() -> Figure:
     """y = ±1.5 sqrt(x) + noise, learned three ways given x."""
     from ptheta.adversarial import GAN
@@ -285,17 +281,18 @@ def _two_answers() -> Figure:
 def _modes() -> Figure:
     """Eight Gaussians on a ring, an f-GAN per divergence, the same networks and steps."""
     from ptheta.data import load
-    from ptheta.recipes.runs import build
+    from ptheta.model import distribution
+    from ptheta.runs import build
 
     data = load("ring", std=0.05).without_context()
     figure, panels = new_figure(12, 3.3, 4, sharex=True, sharey=True)
     angles = torch.arange(8) * (math.pi / 4)
     centres = torch.stack([angles.cos(), angles.sin()], 1)
     for axes, divergence in zip(panels, ("js", "kl", "reverse-kl", "pearson"), strict=True):
-        recipe = build("f-gan", data.space, settings={"divergence": divergence})
+        recipe = build("f-gan", data.space, dials={"divergence": divergence})
         axes.set(aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
         try:
-            x = recipe.model.fit(data, **{**recipe.training, "steps": 4000}).sample(2000, noise=Noise(0))
+            x = distribution(recipe.fit(data, steps=4000)).sample(2000, noise=Noise(0))
         except FloatingPointError:
             axes.set_title(f"{divergence}: diverged")
             continue

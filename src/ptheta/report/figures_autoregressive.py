@@ -66,15 +66,15 @@ def pixel_orders() -> Figure:
     """
     from ptheta.data import load
     from ptheta.metrics import likelihood
-    from ptheta.recipes.runs import build
+    from ptheta.runs import build
 
     data = load("digits-binary").without_context()
     figure, (axes,) = new_figure(5.6, 3.4)
     for place, order in enumerate(("raster", "zigzag", "spiral", "random")):
         nats = []
         for seed in range(3):
-            recipe = build("nade", data.space, seed=seed, settings={"pixel_order": order})
-            recipe.model.fit(data, **recipe.training, seed=seed)
+            recipe = build("nade", data.space, seed=seed, dials={"pixel_order": order})
+            recipe.fit(data, seed=seed)
             nats.append(likelihood(recipe.model, data.test).value)
         axes.plot(nats, [place] * 3, "o", color=INK, alpha=0.7)
     axes.set(yticks=range(4), yticklabels=["raster", "zigzag", "spiral", "random"], xlabel="nats per test event")
@@ -99,11 +99,11 @@ def memory_excess(name: str, dials: dict[str, Any], training: dict[str, Any], la
     from ptheta.data import load
     from ptheta.data.synthetic import truth
     from ptheta.metrics import likelihood
-    from ptheta.recipes.runs import build
+    from ptheta.runs import build
 
     options = {"length": LENGTH, "lag": lag, "tokens": TOKENS, "fresh": FRESH}
     data = load("copy", **options)
-    recipe = build(name, data.space, seed=seed, settings=dials)
+    recipe = build(name, data.space, seed=seed, dials=dials)
     chosen = {k: v for k, v in {**recipe.training, **training}.items() if v is not None}
     model = recipe.model.fit(data, **chosen, seed=seed)
     nats = likelihood(model, data.test).value
@@ -144,7 +144,7 @@ def sample_cost(sides: tuple[int, ...] = (4, 7, 10, 14, 20, 28), n: int = 64) ->
     Returns:
         The figure.
     """
-    from ptheta.recipes.runs import build
+    from ptheta.runs import build
     from ptheta.spaces import Binary
 
     names = ("nade", "made", "rnn", "transformer", "pixelcnn", "row-lstm", "realnvp", "vae", "ddpm", "gan")

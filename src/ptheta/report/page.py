@@ -8,7 +8,12 @@ from functools import partial
 from importlib.resources import files
 from typing import Any
 
-from ptheta.report.compare import Comparison, Contender
+from torch import Tensor
+
+from ptheta.applications.comparison import Comparison, Contender
+from ptheta.report.answers import answers_picture, answers_table, given_as_text
+from ptheta.report.commands import next_commands
+from ptheta.report.pictures import picture
 
 __all__ = ["page"]
 
@@ -16,15 +21,18 @@ KINDS = {
     "exact": "log p(x) itself, normalised over all events",
     "lower bound": "log p(x) is at least this good; the true value may be better",
     "estimate": "log p(x) up to the stated error of an estimated normaliser",
+    "estimated bound": "a lower bound on log p(x), up to the stated error of an estimated normaliser",
     "undefined": "the model defines no density it can compute; judge its samples",
 }
+
+AS_NEAR = "as near as real data are, or not told from the nearest"
 
 
 def page(result: Comparison) -> str:
     """Builds the report.
 
     Args:
-        result: A finished comparison.
+        result: A comparison, finished or as far as it got.
 
     Returns:
         HTML with every picture inside.
@@ -33,10 +41,8 @@ def page(result: Comparison) -> str:
 
     template = files("ptheta.report").joinpath("templates/compare.html").read_text()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(num=_num, time=_time, uri=_uri)
-    done = [c for c in result.contenders if c.error is None]
-    scored = sorted((c for c in done if c.likelihood and c.likelihood.value is not None), key=_nats)
-    names = list(dict.fromkeys(m.name for c in done for m in c.metrics))
+    environment.filters.update(num=_num, time=_time, uri=partial(_uri, result), budget=_budget)
+    done, scored, sampled = result.done, result.by_likelihood(), result.by_samples()
     first = next((c.metrics for c in done if c.metrics), [])
     return environment.from_string(template).render(
         r=result,
@@ -44,77 +50,114 @@ def page(result: Comparison) -> str:
         real_units=not result.data.space.is_discrete,
         scored=scored,
         unscored=[c for c in done if c not in scored],
-        sampled=sorted((c for c in done if c.metrics), key=lambda c: c.metrics[0].value),
-        pictured=sorted(done, key=lambda c: c.metrics[0].value if c.metrics else 0.0),
-        metric_names=names,
+        lead={c.name: None if result.unranked else result.lead_over(c) for c in scored},
+        sampled=[*sampled, *(c for c in done if c.metrics and c not in sampled)],
+        answers={c.name: _answers(result, c) for c in done},
+        told={c.name: answers_table(result, c) for c in done},
+        given=sorted((c for c in done if c.given), key=lambda c: -c.given.psnr if c.given else 0.0),
+        asked=given_as_text(result),
+        pictured=[c for c in (*sampled, *(c for c in done if c not in sampled)) if c.shown is not None],
         metric={(c.name, m.name): m for c in done for m in c.metrics},
         reference={m.name: m for m in first},
-        best=_best(done, first),
+        fixed={row: {m.name: m for m in results} for row, results in result.fixed_rows.items()},
+        features=first[0].extractor if first else "",
+        best={"likelihood": result.best_by_likelihood()}
+        | {name: result.best_by_metric(name) for name in result.metric_names},
         by_cost=sorted(done, key=lambda c: c.sample_seconds or 0.0),
-        failed=[c for c in result.contenders if c.error is not None],
-        done=done,
+        failed=[(c.name, why) for c in result.contenders if (why := _failure(c))],
         kinds=KINDS,
-        short=_in_short(result, done, scored),
-        time_figure=_likelihood_against_time(result, done),
+        short=_in_short(result),
+        commands=next_commands(result),
+        time_figure=_likelihood_against_time(done),
         loss_figure=_losses(done),
     )
 
 
-def _nats(c: Contender) -> float:
-    """The negative log-likelihood; infinite where an event is impossible, NaN where it is undefined."""
-    return c.likelihood.value if c.likelihood and c.likelihood.value is not None else math.nan
-
-
-def _best(done: Sequence[Contender], first: Sequence[Any]) -> dict[str, str]:
-    """Which model is best by each metric."""
-    best = {}
-    for reference in first:
-        values = {c.name: m.value for c in done for m in c.metrics if m.name == reference.name}
-        if reference.better == "near real" and reference.real:
-            best[reference.name] = min(values, key=partial(_distance, values, reference.real.value))
-        elif reference.better == "higher":
-            best[reference.name] = max(values, key=values.__getitem__)
-        else:
-            best[reference.name] = min(values, key=values.__getitem__)
-    return best
-
-
-def _distance(values: dict[str, float], target: float, name: str) -> float:
-    return abs(values[name] - target)
-
-
-def _in_short(result: Comparison, done: Sequence[Contender], scored: Sequence[Contender]) -> list[str]:
-    lines = []
-    if scored:
-        c = scored[0]
-        found = c.likelihood
-        assert found is not None
-        how = {"exact": "exactly", "lower bound": "as a bound", "estimate": "as an estimate"}[found.kind]
-        unit = f"{found.bits_per_dim:.3f} bits/dim" if found.bits_per_dim is not None else f"{found.value:.2f} nats"
-        lines.append(f"Best likelihood: {c.name}, {unit}, known {how}.")
-        if found.kind != "exact" and (exact := [d for d in scored if d.likelihood and d.likelihood.kind == "exact"]):
-            lines.append(f"Best exact likelihood: {exact[0].name}, {_nats(exact[0]):.2f} nats per event.")
-    sampled = [c for c in done if c.metrics]
-    if sampled:
-        c = min(sampled, key=lambda c: c.metrics[0].value)
-        lines.append(f"Samples nearest to the data by {c.metrics[0].name}: {c.name}.")
+def _in_short(result: Comparison) -> list[str]:
+    done, lines = result.done, []
+    if not done:
+        return ["No model could be fitted and scored: what failed, and why, stands below."]
+    if result.unranked:
+        lines.append(result.unranked)
+    if best := result.best_by_likelihood():
+        lines.append(_best_likelihood(result, best))
+    exact = [c for c in result.by_likelihood() if c.likelihood and c.likelihood.kind == "exact"]
+    if best and exact and exact[0].name not in best and not exact[0].hardly_trained:
+        lines.append(f"Best exact likelihood: {exact[0].name}, {exact[0].nats:.2f} nats per event.")
+    if sampled := result.by_samples():
+        name = result.metric_names[0]
+        best = result.best_by_metric(name)
+        lines.append(f"Samples nearest to real data by {name}: {_names(best)}{_tied(best, AS_NEAR)}.")
+        lines += _copying(sampled)
         quick = min(sampled, key=lambda c: c.sample_seconds or 0.0)
         lines.append(f"Fastest sampler: {quick.name}, {_time(quick.sample_seconds)} a sample.")
+    if hardly := [c.name for c in done if c.hardly_trained]:
+        stands = "they stand" if hardly[1:] else "it stands"
+        lines.append(
+            f"Hardly trained, by less than one epoch: {_names(hardly)}; {stands} behind the others everywhere."
+        )
     lines.append(
         f"{len(done)} models on {len(result.data.train)} training events in {_time(result.seconds)}; "
-        f"trained models had {result.minutes:g} minutes each. More time may change the order: see the curves."
+        f"{_shares(result)}. More time may change the order: see the curves."
     )
     return lines
 
 
-def _likelihood_against_time(result: Comparison, done: Sequence[Contender]) -> str:
+def _shares(result: Comparison) -> str:
+    """Who had how much time."""
+    if result.total is None:
+        return f"trained models had {result.minutes:g} minutes each"
+    trained = [c.fit_seconds or 0.0 for c in result.done if c.steps is not None]
+    each = f"the {len(trained)} that went to the end trained {_time(max(trained))} each, " if trained else ""
+    return f"of {result.total:g} minutes for everything, {each}and {len(result.stopped)} were stopped early"
+
+
+def _failure(c: Contender) -> str | None:
+    return c.error if c.unsampled is None else f"scored, but not sampled or judged: {c.unsampled}"
+
+
+def _copying(sampled: Sequence[Contender]) -> list[str]:
+    """Whose samples are nearer to training events than real data are, beyond what chance explains."""
+    shares = [(c.name, m) for c in sampled if (m := c.metric("train share")) and m.real]
+    copying = [(name, m) for name, m in shares if m.real and m.interval[0] > m.real.interval[1]]
+    if not copying:
+        return []
+    told = ", ".join(f"{name} {m.value:.2f}" for name, m in copying)
+    real = copying[0][1].real
+    assert real is not None
+    return [
+        f"Nearer to training events than real data are, so partly copies (train share, real {real.value:.2f}): {told}."
+    ]
+
+
+def _best_likelihood(result: Comparison, best: Sequence[str]) -> str:
+    leader = result.by_likelihood()[0]
+    found = leader.likelihood
+    assert found is not None
+    how = {"exact": "exactly", "lower bound": "as a bound"}.get(found.kind, f"as an {found.kind}")
+    unit = f"{found.bits_per_dim:.3f} bits/dim" if found.bits_per_dim is not None else f"{leader.nats:.2f} nats"
+    if len(best) == 1:
+        return f"Best likelihood: {leader.name}, {unit}, known {how}."
+    tied = _tied(best, f"paired differences on the same {result.n_test} events do not tell them apart")
+    return f"Best likelihood: {_names(best)}{tied}; {leader.name} has {unit}, known {how}."
+
+
+def _names(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _tied(best: Sequence[str], why: str) -> str:
+    return f", tied ({why})" if len(best) > 1 else ""
+
+
+def _likelihood_against_time(done: Sequence[Contender]) -> str:
     """Validation score against training time; counting models as level lines at their test score."""
     trained = [c for c in done if any(p["validation"] is not None for p in c.curve)]
-    level = [c for c in done if not c.curve and math.isfinite(_nats(c))]
+    level = [c for c in done if not c.curve and math.isfinite(c.nats)]
     if not trained and not level:
         return ""
     figure, axes = _figure(7.5, 4)
-    scores = [-p["validation"] for c in trained for p in c.curve[1:] or c.curve] + [_nats(c) for c in level]
+    scores = [-p["validation"] for c in trained for p in c.curve[1:] or c.curve] + [c.nats for c in level]
     for i, c in enumerate(trained):
         seconds = [p["seconds"] for p in c.curve]
         axes.plot(seconds, [-p["validation"] for p in c.curve], label=c.name, color=f"C{i}", lw=1.6)
@@ -123,9 +166,9 @@ def _likelihood_against_time(result: Comparison, done: Sequence[Contender]) -> s
     bottom, top = low - 0.08 * (high - low) - 0.01, high + 0.25 * (high - low) + 0.01
     axes.set_ylim(bottom, top)
     for c in level:
-        if bottom < _nats(c) < top:
-            axes.axhline(_nats(c), color="0.8", lw=0.8, zorder=0)
-            axes.text(0.99, _nats(c), c.name, transform=axes.get_yaxis_transform(), fontsize=7, color="0.4", ha="right")
+        if bottom < c.nats < top:
+            axes.axhline(c.nats, color="0.8", lw=0.8, zorder=0)
+            axes.text(0.99, c.nats, c.name, transform=axes.get_yaxis_transform(), fontsize=7, color="0.4", ha="right")
     axes.set_xlabel("training time, s")
     axes.set_ylabel("validation: -log p or its bound, nats per event")
     if trained:
@@ -173,8 +216,26 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def _uri(png: bytes) -> str:
+def _uri(result: Comparison, x: Tensor) -> str:
+    """A picture of events, within the page; rows of a table beside real ones."""
+    real = None if x is result.real else result.real
+    return _inline(picture(x, (result.data.before or result.data).space, real))
+
+
+def _answers(result: Comparison, c: Contender) -> str | None:
+    """The rows of what was given, what is real and what a model drew, within the page."""
+    drawn = answers_picture(result, c)
+    return None if drawn is None else _inline(drawn)
+
+
+def _inline(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _budget(c: Contender) -> str:
+    """What a model's training took, under its picture."""
+    took = "CPU time not known" if c.cpu_seconds is None else f"{_time(c.cpu_seconds)} CPU"
+    return f"closed form, {took}" if c.steps is None else f"{_num(c.steps)} steps, {took}"
 
 
 def _num(value: float | int | None, digits: int = 3) -> str:
