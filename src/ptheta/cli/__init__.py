@@ -1,20 +1,25 @@
 """The command line: every verb, from the same functions the library has.
 
-Exit codes: 0; 1 a run that failed (NaN, a missed reproduction); 2 a user's mistake, in one sentence; 130 Ctrl-C.
+Exit codes: 0; 1 a run that failed (NaN, a missed reproduction); 2 a user's mistake, in one sentence; 130 Ctrl-C, 143
+SIGTERM, 129 SIGHUP.
 Nothing here imports torch before a verb needs it, so help is instant.
 """
 
 import os
 import re
+import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import signature
 
 from ptheta.hints import did_you_mean
 
 __all__ = ["VERBS", "main"]
 
-# Each verb: the module and function that do it, and one line of help.
+# Each verb: the module and function that do it, and one line of help. Its signature gives its options; a function of
+# ``words`` alone is given the words themselves, because its options depend on them.
 VERBS: dict[str, tuple[str, str]] = {
     "models": ("show:models", "the family tree of models, what each offers and where to read of it"),
     "data": ("show:data", "what a data set is: space, splits, a picture"),
@@ -23,8 +28,13 @@ VERBS: dict[str, tuple[str, str]] = {
     "sample": ("use:sample", "draw events from a run"),
     "score": ("use:score", "one likelihood per event, its kind and unit"),
     "evaluate": ("use:evaluate", "all scores that apply, with intervals"),
-    "compare": ("compete:compare", "which model for my data? equal budgets, one report"),
-    "reproduce": ("compete:reproduce", "a row of a paper's table: their number, ours"),
+    "translate": ("translate:translate", "counterparts of events in another class, by a map"),
+    "impute": ("impute:impute", "fill the blank cells of a table"),
+    "classify": ("classify:classify", "the class of each event, by Bayes' rule"),
+    "anomalies": ("anomalies:anomalies", "odd events, and which of their cells are odd"),
+    "synthesize": ("synthesize:synthesize", "synthetic rows of a table, and what they are worth"),
+    "compare": ("compare:compare", "which model for my data? one budget, one report"),
+    "reproduce": ("reproduce:reproduce", "a row of a paper's table: their number, ours"),
 }
 
 
@@ -49,8 +59,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
         return _say(f"there is no verb {verb!r}.{did_you_mean(verb, VERBS)} The verbs are {', '.join(VERBS)}.", 2)
-    module, function = VERBS[verb][0].split(":")
-    return guarded(lambda: getattr(import_module(f"ptheta.cli.{module}"), function)(rest))
+    return guarded(lambda: _run(verb, rest))
+
+
+TOGETHER = ("fit",)  # the verbs that several processes can do as one
+
+
+def _run(verb: str, words: list[str]) -> int | None:
+    from ptheta.cli.options import call
+    from ptheta.signals import stopping
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and verb not in TOGETHER:
+        if os.environ.get("RANK", "0") != "0":
+            raise SystemExit(2)  # the first process speaks for all
+        raise ValueError(f"ptheta {verb} runs in one process: start it without torchrun.")
+    module, name = VERBS[verb][0].split(":")
+    function = getattr(import_module(f"ptheta.cli.{module}"), name)
+    with warnings.catch_warnings(), stopping():
+        warnings.showwarning = _note
+        if list(signature(function).parameters) == ["words"]:
+            return function(words)
+        return call(function, words, f"ptheta {verb}")
+
+
+def _note(message: Warning | str, *where: object) -> None:
+    """A warning as a sentence, without the place in the code that it comes from."""
+    _say(str(message), 0)
 
 
 def guarded(work: Callable[[], int | None]) -> int:
@@ -64,8 +98,10 @@ def guarded(work: Callable[[], int | None]) -> int:
     """
     try:
         return work() or 0
-    except KeyboardInterrupt:
-        return _say("stopped. What was saved is safe; the same command with --resume goes on.", 130)
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+        return _say(f"stopped{by}. What was saved is safe; the same command with --resume goes on.", 128 + number)
     except FloatingPointError as error:
         return _say(str(error), 1)
     except SystemExit as stop:
@@ -94,9 +130,14 @@ def _sentence(error: ValueError | OSError) -> str:
 
 
 def _say(sentence: str, code: int) -> int:
-    plain = sentence.encode(errors="backslashreplace").decode()  # names of files may be no text
-    print(f"ptheta: {plain}", file=sys.stderr)  # noqa: T201
+    print(f"ptheta: {_plain(sentence)}", file=sys.stderr)  # noqa: T201
     return code
+
+
+def _plain(sentence: str) -> str:
+    """One line that a terminal shows and does not obey: names of files, and what is in them, may be anything."""
+    line = " ".join(sentence.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _help() -> str:
@@ -107,5 +148,5 @@ def _help() -> str:
         "",
     ]
     lines += [f"  {verb:<10} {text}" for verb, (_, text) in VERBS.items()]
-    lines += ["", "Start with:  ptheta compare digits --minutes 0.5", "Each verb has its own help: ptheta fit --help"]
+    lines += ["", "Start with:  ptheta compare digits --total 3", "Each verb has its own help: ptheta fit --help"]
     return "\n".join(lines)

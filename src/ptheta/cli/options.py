@@ -2,17 +2,18 @@
 
 import dataclasses
 import inspect
+import io
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from ptheta.hints import did_you_mean
+from ptheta.cli.refusals import lone_list, refusal
 
-__all__ = ["Help", "call", "data_options", "documented", "record"]
+__all__ = ["Help", "about", "call", "data_options", "documented", "record"]
 
 T = TypeVar("T")
 
@@ -30,45 +31,68 @@ def call(function: Callable[..., T], words: Sequence[str], prog: str) -> T:
     Returns:
         What the function returns.
     """
-    _refuse_unknown(words, list(inspect.signature(function).parameters), prog)
-    return tyro.cli(function, args=list(words), prog=prog)
+    texts = documented(function)
+    parameters = inspect.signature(function).parameters.values()
+    fields = {p.name: (p.annotation, p.default, texts.get(p.name, "")) for p in parameters}
+    return function(**record(function.__name__, fields, words, prog, about(function)))
 
 
 def record(
     title: str, fields: Mapping[str, tuple[Any, Any, str]], words: Sequence[str], prog: str, description: str
 ) -> dict[str, Any]:
-    """Reads options that are known only at run time.
+    """Reads options.
 
     Args:
         title: The name of the record.
-        fields: Each option: its type, its default and its help.
+        fields: Each option: its type, its default (``Parameter.empty`` where it is required) and its help.
         words: What was typed.
         prog: How the command is called in messages.
         description: The help's first paragraph.
 
     Returns:
-        The value of each option.
+        The value of each option. Raises ValueError, in a sentence, where the words cannot be read.
     """
-    _refuse_unknown(words, list(fields), prog)
     specs = [
-        (name, Annotated[kind, tyro.conf.arg(help=text)], dataclasses.field(default=default))
+        (name, Annotated[kind, tyro.conf.arg(help=text)], dataclasses.field(**_default(default)))
         for name, (kind, default, text) in fields.items()
     ]
-    made = dataclasses.make_dataclass(title, specs)
-    return vars(tyro.cli(made, args=list(words), prog=prog, description=description))
+    made = dataclasses.make_dataclass(title, specs, kw_only=True)
+    if fault := lone_list(words, fields):
+        raise ValueError(fault)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return vars(tyro.cli(made, args=list(words), prog=prog, description=description))
+    except SystemExit as stop:
+        if not stop.code:
+            raise  # help was asked for, and given
+    reason = " ".join(re.sub(r"[^\x20-\x7e]", " ", said.getvalue()).split())
+    raise ValueError(refusal(words, fields, prog) or f"{prog} cannot read these words: {reason}.")
 
 
-def data_options(pairs: Sequence[str], size: int | None) -> dict[str, Any]:
+def _default(default: Any) -> dict[str, Any]:
+    return {} if default is inspect.Parameter.empty else {"default": default}
+
+
+def about(function: Callable[..., Any]) -> str:
+    """The first paragraph of a docstring."""
+    return (inspect.getdoc(function) or "").split("\n\n")[0]
+
+
+def data_options(pairs: Sequence[str], size: int | None, given: str | None = None) -> dict[str, Any]:
     """The options of ``load`` from the command line.
 
     Args:
         pairs: Words such as fold=3, skip_corrupt=true or label=class.
         size: The option ``size``, which has a name of its own.
+        given: The option ``given``, which has one too.
 
     Returns:
         Keywords of ``load``: true and false as such, numbers as numbers, anything else as text.
     """
     options: dict[str, Any] = {} if size is None else {"size": size}
+    if given is not None:
+        options["given"] = given
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
@@ -99,14 +123,3 @@ def documented(function: Callable[..., Any]) -> dict[str, str]:
         elif name:
             entries[name] += " " + line.strip()
     return {name: " ".join(text.split()) for name, text in entries.items()}
-
-
-def _refuse_unknown(words: Sequence[str], names: Sequence[str], prog: str) -> None:
-    known = ["--help", *(f"--{n}".replace("_", "-") for n in names)]
-    for word in words:
-        option = word.split("=")[0]
-        if not option.startswith("--") or option == "--":
-            continue
-        if option.replace("_", "-").replace("--no-", "--") not in known and option.replace("_", "-") not in known:
-            hint = did_you_mean(option, known) or f" See {prog} --help."
-            raise ValueError(f"{prog} has no option {option}.{hint}")

@@ -1,7 +1,6 @@
 """``ptheta models``, ``data`` and ``figure``: what there is."""
 
 import json as jsonlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,48 +8,21 @@ from typing import Any
 from tyro.conf import Positional
 
 from ptheta.cli import options
-from ptheta.cli.options import call
-from ptheta.cli.train import say
-from ptheta.taxonomy import leaves
+from ptheta.cli.outputs import claim
+from ptheta.cli.train import say, say_next
+from ptheta.taxonomy import Leaf, leaves
 
 __all__ = ["data", "figure", "models"]
 
 
-def models(words: Sequence[str]) -> None:
-    """Runs ``ptheta models``.
-
-    Args:
-        words: What was typed after ``models``.
-    """
-    call(_models, words, "ptheta models")
-
-
-def data(words: Sequence[str]) -> None:
-    """Runs ``ptheta data``.
-
-    Args:
-        words: What was typed after ``data``.
-    """
-    call(_data, words, "ptheta data")
-
-
-def figure(words: Sequence[str]) -> None:
-    """Runs ``ptheta figure``.
-
-    Args:
-        words: What was typed after ``figure``.
-    """
-    call(_figure, words, "ptheta figure")
-
-
-def _models(json: bool = False) -> None:
-    """Prints the family tree: what each model knows of log p(x), how it samples, on what events.
+def models(json: bool = False) -> None:
+    """Prints the family tree: what each model knows of log p(x), how it samples, on what events, given what.
 
     Args:
         json: Prints one JSON object instead.
     """
     if json:
-        rows = [{**asdict(leaf), "path": list(path)} for path, leaf in leaves()]
+        rows = [{**asdict(leaf), **_offers(leaf), "path": list(path)} for path, leaf in leaves()]
         say(jsonlib.dumps({"models": rows}, indent=1))
         return
     above: tuple[str, ...] = ()
@@ -60,46 +32,93 @@ def _models(json: bool = False) -> None:
                 say("  " * depth + word)
         above = path
         say(f"      {leaf.name:<18} {leaf.title}")
-        say(f"      {'':<18} log p: {leaf.score}; sampling: {leaf.sampling}; {', '.join(leaf.spaces)}")
+        offers = _offers(leaf)
+        scores = dict.fromkeys(offers["scores"].values())  # where dequantised, a bound on some and exact on others
+        kinds = {score: [kind for kind, its in offers["scores"].items() if its == score] for score in scores}
+        told = "; ".join(f"{score} on {', '.join(kinds[score])}" for score in scores)
+        also = [word for word in ("completes", "temperature") if offers[word]]
+        say(f"      {'':<18} log p: {told}")
+        say(f"      {'':<18} {'; '.join([f'sampling: {leaf.sampling}', f'context: {leaf.contexts}', *also])}")
         say(f"      {'':<18} {leaf.reference}, {leaf.link}")
     say("\nnext:  ptheta fit nade --help    ptheta compare digits")
 
 
-def _data(
+def _offers(leaf: Leaf) -> dict[str, Any]:
+    """What a model offers besides: what it knows of log p on each kind of events, completions, a temperature."""
+    from importlib import import_module
+    from inspect import signature
+
+    from ptheta.model import Distribution
+    from ptheta.protocols import HasComplete
+
+    module, name = leaf.model.split(":")
+    model = getattr(import_module(f"ptheta.{module}"), name)
+    tempered = issubclass(model, Distribution) and "temperature" in signature(model.sample).parameters
+    scores = {kind: leaf.score_on(kind) for kind in leaf.spaces}
+    return {"scores": scores, "completes": issubclass(model, HasComplete), "temperature": tempered}
+
+
+def data(
     name: Positional[str] = "",
     json: bool = False,
     out: Path | None = None,
     size: int | None = None,
+    given: str | None = None,
     data_options: tuple[str, ...] = (),
+    force: bool = False,
 ) -> None:
     """Says what a data set is: its space, its splits, what was done to it; and draws it. Without a name, lists all.
 
     Args:
-        name: A data set's name, or a path to images, .npy, .npz, .csv or .txt.
+        name: A data set's name, or a path to images, .npy, .npz, .txt, or a table (.csv, .parquet, .xlsx, ...).
         json: Prints one JSON object instead.
         out: Where to draw a picture of it; a .png file.
         size: Resizes the pictures of a folder to this height and width.
-        data_options: More options of the data, such as fold=3, label=class, skip_corrupt=true.
+        given: What is given of each event, such as half=top; of folders also pair or caption.
+        data_options: More options of the data, such as fold=3, label=class, types.age=category, drop=id.
+        force: Replaces a file that is there.
     """
     from ptheta.data import NAMES, load
+    from ptheta.data.cautions import cautions
 
     if not name:
+        _require_idle(out=out, size=size, given=given, data_options=data_options, force=force)
         listing = {known: entry.about for known, entry in NAMES.items()}
         say(jsonlib.dumps({"data": listing}) if json else "\n".join(f"{k:<18} {v}" for k, v in listing.items()))
         return
-    loaded = load(name, **options.data_options(data_options, size))
-    facts = loaded.describe()
     if out is not None:
-        from ptheta.report.pictures import picture
+        if out.suffix.lower() != ".png":
+            raise ValueError(f"--out should be a .png file, but it is {out}.")
+        claim(out, force=force, source=name)
+    loading = options.data_options(data_options, size, given)
+    loaded = load(name, **loading)
+    found = cautions(loaded)
+    facts = {**loaded.describe(), "cautions": [*found.notes, *filter(None, [found.unranked])]}
+    if out is not None:
+        from ptheta.report.pictures import save_samples
 
-        out.write_bytes(picture(loaded.train.some(100).x, loaded.space))
+        save_samples(loaded.train.some(100).x, loaded.space, out)
         facts["picture"] = str(out)
     if json:
         say(jsonlib.dumps(facts, indent=1))
         return
+    table = facts.pop("table", [])
     for key, value in facts.items():
         say(f"{key:<14} {_plainly(value)}")
-    say(f"next:  ptheta compare {name}")
+    if table:
+        say("\n".join(["", *_aligned(table)]))
+    from ptheta.report.commands import command, data_words, source_word
+
+    say_next(command("compare", source_word(name), *data_words(loading)))
+
+
+def _require_idle(**said: object) -> None:
+    """Refuses options of a thing that no name says."""
+    for option, value in said.items():
+        if value:
+            raise ValueError(
+                f"--{option.replace('_', '-')} means nothing without a name: this only lists what there is."
+            )
 
 
 def _plainly(value: Any) -> str:
@@ -110,19 +129,45 @@ def _plainly(value: Any) -> str:
     return str(value)
 
 
-def _figure(name: Positional[str] = "", out: Path | None = None) -> None:
+def _aligned(table: list[dict[str, Any]]) -> list[str]:
+    """The columns of a table under one another: what each is, what it holds, what was done with it."""
+    rows = [["column", "kind", "holds", "blank", "log p is a", "what was done"]]
+    for c in table:
+        share = f"{c['blank']:.1%}" if c["blank"] else ""
+        rows.append([_short(c["name"], 28), c["kind"], _short(c["holds"], 60), share, c["unit"], c["done"]])
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    return [
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]]).rstrip() for row in rows
+    ]
+
+
+def _short(text: str, most: int) -> str:
+    """A text that takes one line of a terminal, and is shown and not obeyed."""
+    text = "".join(c if c.isprintable() else "·" for c in text)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def figure(name: Positional[str] = "", out: Path | None = None, force: bool = False) -> None:
     """Draws a figure of the theory, computed afresh. Without a name, lists all.
 
     Args:
         name: The figure's name.
         out: The file, .png, .svg or .pdf; by default <name>.png.
+        force: Replaces a file that is there.
     """
     from ptheta.report.figures import FIGURES, draw
 
     if not name:
+        _require_idle(out=out, force=force)
         for known, text in FIGURES.items():
             say(f"{known:<24} {text}")
         return
     out = out or Path(f"{name}.png")
-    draw(name, out)
+    claim(out, force=force)
+    fresh = out.with_name(f".new-{out.name}")
+    try:
+        draw(name, fresh)
+        fresh.replace(out)
+    finally:
+        fresh.unlink(missing_ok=True)
     say(f"{name}: {out}")

@@ -10,16 +10,19 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from ptheta.cli.options import data_options, documented, record
+from ptheta.cli.options import about, data_options, documented, record
 from ptheta.recipes import RECIPES, find_recipe
 
-__all__ = ["fit", "free_folder", "say", "watcher"]
+__all__ = ["fit", "free_folder", "say", "say_next", "watcher"]
 
+GIVEN = "low-resolution=4, grey, half=top, edges, frames=4, patches=3x8, box=8, random=.5; of folders pair or caption"
+PICTURED = 64  # samples in a picture
 OWN: dict[str, tuple[Any, Any, str]] = {
     "data": (str, "digits", "a data set's name, or a path to images, .npy, .npz, .csv or .txt"),
     "out": (Path | None, None, "the run folder; by default runs/<model>-<data>-<n>"),
     "resume": (bool, False, "go on from the run folder's last checkpoint, or start there"),
-    "conditional": (bool, False, "model p(x | context), where the data has classes"),
+    "conditional": (bool, False, "model p(x | context), where the data has classes or captions"),
+    "given": (str | None, None, "what is given of each event becomes its context: " + GIVEN),
     "size": (int | None, None, "resize the pictures of a folder to this height and width"),
     "data_options": (tuple[str, ...], (), "more options of the data, such as fold=3, label=class, skip_corrupt=true"),
     "quiet": (bool, False, "no bar and no pictures"),
@@ -60,77 +63,82 @@ def _fit(words: Sequence[str]) -> None:
         say("Each model has its own options: ptheta fit nade --help")
         return
     name, recipe = words[0], find_recipe(words[0])
-    dials, options = _recipe_fields(recipe), _training_fields()
+    dials, options = recipe_fields(recipe), training_fields()
     clash = [n for n in dials if n in options or n in OWN]
     assert not clash, clash
-    doc = (inspect.getdoc(recipe) or "").split("\n\n")[0]
-    chosen = record(f"fit_{name}", {**OWN, **dials, **options}, words[1:], f"ptheta fit {name}", doc)
+    chosen = record(f"fit_{name}", {**OWN, **dials, **options}, words[1:], f"ptheta fit {name}", about(recipe))
 
     from ptheta.data import load
-    from ptheta.recipes.runs import fit_run
+    from ptheta.model import Distribution
+    from ptheta.report.commands import command
+    from ptheta.runs import fit_run
     from ptheta.training.distributed import Processes
 
-    loading = data_options(chosen["data_options"], chosen["size"])
+    loading = data_options(chosen["data_options"], chosen["size"], chosen["given"])
     data = Processes().together(lambda: load(chosen["data"], **loading))
     for note in data.notes:
         say(f"data: {note}", error=True)
     out = chosen["out"] or free_folder(Path("runs"), f"{name}-{Path(data.name).name}")
-    settings = {n: chosen[n] for n, (_, default, _) in dials.items() if chosen[n] != default}
+    conditional = chosen["conditional"] or chosen["given"] is not None
     run = fit_run(
         name,
         data,
         out,
-        settings=settings,
-        options={n: chosen[n] for n in options},
+        dials={n: chosen[n] for n, (_, default, _) in dials.items() if chosen[n] != default},
+        training={n: chosen[n] for n in options},
         source=chosen["data"],
         data_options=loading,
-        conditional=chosen["conditional"],
+        conditional=conditional,
         resume=chosen["resume"],
-        watch=None if chosen["quiet"] else watcher(name, out),
+        watch=None if chosen["quiet"] else watcher(name, out, data if conditional else data.without_context()),
     )
     say(f"fitted {name} on {data.name} in {run.record['seconds']:.1f} s: {out}")
-    say(f"next:  ptheta evaluate {out}    ptheta sample {out} -n 64 --out {out}/samples.png")
+    drawn = [command("sample", out, "-n", 64)] if isinstance(run.model, Distribution) else []
+    say_next(command("evaluate", out), *drawn)
 
 
-def watcher(name: str, out: Path) -> Callable[[Iterator[Any], Any], Iterator[Any]]:
+def watcher(name: str, out: Path, data: Any = None) -> Callable[[Iterator[Any], Any], Iterator[Any]]:
     """What watches a run: a bar, and pictures of samples where events are images.
 
     Args:
         name: What the bar calls the run.
         out: The run folder; pictures go to its ``samples``.
+        data: What is fitted; its validation contexts are given in the pictures, where it has any. Without it there are
+            no pictures, which take time.
 
     Returns:
         A function that wraps the iterator of training states.
     """
 
-    def watch(states: Iterator[Any], model: Any) -> Iterator[Any]:
+    def watch(states: Iterator[Any], stage: Any) -> Iterator[Any]:
+        from ptheta.model import Distribution
         from ptheta.training.progress import with_bar
 
-        states = with_bar(states, name)
-        return _with_pictures(states, model, out / "samples") if model.space.is_image else states
+        states = with_bar(states, f"{name}, {stage.name}" if stage.name else name)
+        model = stage.whole or stage.model
+        pictured = data is not None and isinstance(model, Distribution) and (data.before or data).space.is_image
+        return _with_pictures(states, model, out / "samples", data) if pictured else states
 
     return watch
 
 
-def _with_pictures(states: Iterator[Any], model: Any, folder: Path) -> Iterator[Any]:
+def _with_pictures(states: Iterator[Any], model: Any, folder: Path, data: Any) -> Iterator[Any]:
     """Draws samples under the same noise now and then: never more than a twentieth of the time."""
+    from ptheta.data.dataset import Events
     from ptheta.noise import Noise
-    from ptheta.report.pictures import grid_image
+    from ptheta.report.grids import grid_image
 
-    due = 0.0
+    contexts = data.valid.some(PICTURED).context
+    n, due = PICTURED if contexts is None else len(contexts), 0.0
     for state in states:
         last = state.steps is not None and state.step >= state.steps
         if (state.validated and time.perf_counter() > due) or last:
             started = time.perf_counter()
-            context = None
-            if model.context_space is not None:
-                import torch
-
-                context = torch.arange(64) % model.context_space.n
             with state.preview():
-                x = model.sample(64, context, noise=Noise(0).at("pictures"))
+                x = model.sample(n, contexts, noise=Noise(0).at("pictures"))
             folder.mkdir(parents=True, exist_ok=True)
-            grid_image(x, model.space).save(folder / f"{state.step:08d}.png")
+            whole = data.whole(Events(x, contexts))
+            grid_image(whole, (data.before or data).space).save(folder / f"{state.step:08d}.png")
             due = time.perf_counter() + 20 * (time.perf_counter() - started)
         yield state
 
@@ -145,11 +153,21 @@ def free_folder(parent: Path, stem: str) -> Path:
 
 def say(text: str, *, error: bool = False) -> None:
     """Prints a line, to standard error if it is not the answer itself."""
-    plain = text.encode(errors="backslashreplace").decode()  # names of files may be no text
+    plain = "".join(c if c in "\n\t" or c.isprintable() else escaped(c) for c in text)
     print(plain, file=sys.stderr if error else sys.stdout)
 
 
-def _recipe_fields(recipe: Callable[..., Any]) -> dict[str, tuple[Any, Any, str]]:
+def escaped(character: str) -> str:
+    """A character that a terminal would obey, or that is none, as one writes it in a program."""
+    return character.encode("unicode_escape", "backslashreplace").decode()
+
+
+def say_next(*commands: str) -> None:
+    """Prints what to type next."""
+    say("next:  " + "    ".join(commands))
+
+
+def recipe_fields(recipe: Callable[..., Any]) -> dict[str, tuple[Any, Any, str]]:
     texts = documented(recipe)
     return {
         p.name: (p.annotation, p.default, texts.get(p.name, ""))
@@ -158,9 +176,9 @@ def _recipe_fields(recipe: Callable[..., Any]) -> dict[str, tuple[Any, Any, str]
     }
 
 
-def _training_fields() -> dict[str, tuple[Any, Any, str]]:
+def training_fields() -> dict[str, tuple[Any, Any, str]]:
     """Every field of ``Training`` that a person may set, with None for "as the recipe says"."""
-    from ptheta.training.settings import Training
+    from ptheta.training.options import Training
 
     texts = documented(Training)
     fields = {}

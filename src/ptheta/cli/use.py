@@ -1,106 +1,127 @@
 """``ptheta sample``, ``score`` and ``evaluate``: what one does with a run."""
 
+import csv
 import inspect
+import io
 import json as jsonlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional
 
-from ptheta.cli.options import Help, call
-from ptheta.cli.train import say
+from ptheta.cli import options
+from ptheta.cli.events import Found, Split, contexts_of, find_events, judged
+from ptheta.cli.given import Given, read_given, save_pictures, whole_events
+from ptheta.cli.options import Help
+from ptheta.cli.outputs import claim, remember
+from ptheta.cli.train import say, say_next
+from ptheta.files import replace_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ptheta.data.dataset import Dataset, Events
-    from ptheta.recipes.runs import Run
+    from ptheta.data.dataset import Events
+    from ptheta.metrics import MetricResult, SampleReport
+    from ptheta.metrics.translation import Domains
+    from ptheta.runs import Run
     from ptheta.spaces import Space
 
 __all__ = ["evaluate", "sample", "score"]
 
-
-def sample(words: Sequence[str]) -> None:
-    """Runs ``ptheta sample``.
-
-    Args:
-        words: What was typed after ``sample``.
-    """
-    call(_sample, words, "ptheta sample")
+MOST_REAL = 20_000  # events beside which duplicates and spread are counted
+DRAWS, MOST_DRAWS = 4, 100_000  # of a bound, for each event
 
 
-def score(words: Sequence[str]) -> None:
-    """Runs ``ptheta score``.
-
-    Args:
-        words: What was typed after ``score``.
-    """
-    call(_score, words, "ptheta score")
-
-
-def evaluate(words: Sequence[str]) -> None:
-    """Runs ``ptheta evaluate``.
-
-    Args:
-        words: What was typed after ``evaluate``.
-    """
-    call(_evaluate, words, "ptheta evaluate")
-
-
-def _sample(
+def sample(
     run: Positional[Path],
-    n: Annotated[int, Help(aliases=["-n"])] = 64,
+    n: Annotated[int | None, Help(aliases=["-n"])] = None,
     out: Path | None = None,
     seed: int = 0,
-    context: int | None = None,
+    context: str | None = None,
+    data: str | None = None,
+    split: Split | None = None,
+    data_options: tuple[str, ...] = (),
     temperature: float = 1.0,
     method: Literal["cached", "fixed-point", "naive"] = "cached",
+    force: bool = False,
 ) -> None:
-    """Draws events from a run into a file: a png grid, npy, csv or txt by the ending.
+    """Draws events from a run into a file: a png grid, a gif of films, npy, csv or txt by the ending.
+
+    Where a model draws a part of a picture and is given the rest, pictures show both.
 
     Args:
         run: The run folder.
-        n: How many events.
-        out: The file; by default samples.png in the run, samples.txt of texts, else samples.npy.
+        n: How many events; by default 64, or one for each that --data gives.
+        out: The file, or a folder for a picture each; by default samples.png in the run, samples.txt of texts,
+            samples.csv of tables, else samples.npy.
         seed: Names the draw. Event i is the same at any n.
-        context: The class to draw; by default classes as often as in training.
+        context: What is given, for every event: a class by its name or number, a text, or numbers; where the model is
+            given pictures, also a picture or a folder of them. By default drawn from the training events.
+        data: A data set or a path: what is given is given as in its events, one after another.
+        split: The events of --data: train, valid, test or all; by default all of a file, the test split of a named set.
+        data_options: Options of --data, where they differ from the run's.
         temperature: Of models that have one, autoregressive ones and flows: below 1, likelier values come more often.
         method: How an autoregressive model goes about it; the events are the same, the time is not.
+        force: Replaces a file that is there.
     """
-    from ptheta.model import tempered
+    from ptheta.model import distribution, tempered
     from ptheta.noise import Noise
-    from ptheta.recipes.runs import open_run
     from ptheta.report.pictures import save_samples
+    from ptheta.runs import open_run
 
     opened = open_run(run)
-    model = opened.model
+    model = distribution(opened.model)
+    given = _pictures_given(opened, context)
+    is_folder = out is not None and (out.is_dir() or not out.suffix)
+    usual = run / f"samples.{_ending(model.space)}"
+    if not is_folder:
+        claim(out or usual, force=force or out is None, run=run, source=data)
+    out = out or usual
+    if data is None and (split is not None or data_options):
+        raise ValueError("--split and --data-options are of --data, which says whose contexts are given.")
+    if data is not None and opened.model.context_space is None:
+        raise ValueError(f"{run} was fitted without contexts, so --data means nothing to it.")
+    found = None if data is None else find_events(opened, data, split, options.data_options(data_options, None))
+    if n is None:
+        n = len(found.events) if found is not None else len(given.contexts) if given is not None else 64
     _require_count(n, "-n", 1, model.space)
     manner = {**tempered(model, temperature), **_manner(opened, method)}
-    x = model.sample(n, _contexts(opened, n, context, seed), noise=Noise(seed).at("sample"), **manner)
-    names = _symbol_names(opened)
-    out = out or run / ("samples.png" if model.space.is_image else "samples.txt" if names else "samples.npy")
-    save_samples(x, model.space, out, names=names)
+    contexts = _contexts(opened, n, context, found, seed) if given is None else given.repeated(n)
+    x = model.sample(n, contexts, noise=Noise(seed).at("sample"), **manner)
+    whole, space = whole_events(opened, x, contexts)
+    if is_folder:
+        names = given.names if given is not None else [Path(str(row)).stem for row in found.rows] if found else []
+        names = [names[i % len(names)] for i in range(n)] if names else [str(i) for i in range(n)]
+        save_pictures(whole, space, names, out, force)
+    else:
+        is_drawn = out.suffix.lower() in (".png", ".gif")
+        save_samples(*((whole, space) if is_drawn else (x, model.space)), out)
+        remember(out, run)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
 
 
-def _symbol_names(run: "Run") -> tuple[str, ...]:
-    """The characters of a text, which the run's data know; without the data, symbols keep their numbers."""
-    if run.model.space.kind != "symbols" or run.model.space.is_image:
-        return ()
-    try:
-        data = run.data()
-    except (ValueError, OSError) as error:
-        say(f"symbols are written as numbers: {error}", error=True)
-        return ()
-    return data.class_names if data.context_space is None else ()
+def _pictures_given(run: "Run", context: str | None) -> "Given | None":
+    """What pictures of a file or a folder show, where --context names one and the model is given pictures."""
+    space = run.model.context_space
+    if context is None or space is None or len(space.shape) < 3 or not Path(context).exists():
+        return None
+    return read_given(run, Path(context))
+
+
+def _ending(space: "Space") -> str:
+    """What samples are saved as by default."""
+    if space.is_image or space.is_film:
+        return "png"
+    return "txt" if getattr(space, "names", ()) else "csv" if space.kind == "table" else "npy"
 
 
 def _manner(run: "Run", method: str) -> dict[str, str]:
     """The method as a keyword of the sampler, where it is not the usual one; refused where the model has no choice."""
     if method == "cached":
         return {}
-    if "method" not in inspect.signature(run.model.sample).parameters:
+    from ptheta.model import distribution
+
+    if "method" not in inspect.signature(distribution(run.model).sample).parameters:
         raise ValueError(f"{run.name} draws in one way only, so --method means nothing to it.")
     return {"method": method}
 
@@ -116,67 +137,74 @@ def _require_count(n: int, what: str, least: int, space: "Space") -> None:
         raise ValueError(f"{what} should be at most {most} events of {space} on this machine, but it is {n}.")
 
 
-def _contexts(run: "Run", n: int, context: int | None, seed: int) -> "Tensor | None":
-    """One context per event: the one asked for, else drawn from the training frequencies."""
-    import torch
-
+def _contexts(run: "Run", n: int, context: str | None, found: "Found | None", seed: int) -> "Tensor | None":
+    """One context per event: the one asked for, those of other data in their order, else of training events."""
     space = run.model.context_space
     if space is None:
         if context is not None:
-            raise ValueError(f"{run.folder} was fitted without classes, so --context means nothing to it.")
+            raise ValueError(f"{run.folder} was fitted without contexts, so --context means nothing to it.")
         return None
+    if found is None:
+        if context is None:
+            return contexts_of(run, n, None, seed)
+        return space.parse([context], "--context").expand(n, *space.shape)
     if context is not None:
-        rows = torch.full((n, *space.shape), context, dtype=space.dtype)
-        space.check(rows, "--context")
-        return rows
-    from ptheta.noise import Noise
-
-    train = run.data().train.context
-    assert train is not None
-    return train[(Noise(seed).uniform((n,), "context") * len(train)).long()]
+        raise ValueError("--context and --data both say what is given: give one.")
+    if n > len(found.events):
+        raise ValueError(f"-n should be at most {len(found.events)}, the events of {found}, but it is {n}.")
+    return found.events[:n].context
 
 
-def _score(run: Positional[Path], data: str | None = None, split: str = "test", out: Path | None = None) -> None:
+def score(
+    run: Positional[Path],
+    data: str | None = None,
+    split: Split | None = None,
+    data_options: tuple[str, ...] = (),
+    out: Path | None = None,
+    force: bool = False,
+) -> None:
     """Scores events one by one: log p(x) of each in nats, or what the model offers instead, said in the header.
+
+    Beside each stands its row in the data, from 0, or the name of its file.
 
     Args:
         run: The run folder.
-        data: A data set or a path; by default what the run was fitted on.
-        split: train, valid or test.
+        data: A data set or a path, read as the run's own data were; by default what the run was fitted on.
+        split: train, valid, test or all; by default all events of a file, the test split of a named set and of the
+            run's own data.
+        data_options: Options of --data, where they differ from the run's.
         out: A csv file; by default the screen.
+        force: Replaces a file that is there.
     """
     from ptheta.metrics import scores
-    from ptheta.recipes.runs import open_run
+    from ptheta.runs import open_run
 
     opened = open_run(run)
-    _, events = _events(opened, data, split)
-    values, kind = scores(opened.model, events)
-    lines = [f"log_prob_nats_{kind.replace(' ', '_')}", *(f"{v:.6f}" for v in values.tolist())]
+    if out is not None:
+        claim(out, force=force, run=run, source=data or opened.manifest.data)
+    found = find_events(opened, data, split, options.data_options(data_options, None))
+    values, kind = scores(opened.model, found.events)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["file" if found.data.sources else "row", f"log_prob_nats_{kind.replace(' ', '_')}"])
+    writer.writerows((row, f"{value:.6f}") for row, value in zip(found.rows, values.tolist(), strict=True))
     if out is None:
-        say("\n".join(lines))
+        say(table.getvalue().removesuffix("\n"))
         return
-    out.write_text("\n".join(lines) + "\n")
-    say(f"{len(values)} scores ({kind} of log p, nats per event), mean {float(values.double().mean()):.2f}: {out}")
+    replace_file(out, table.getvalue())
+    remember(out, run)
+    mean = float(values.double().mean())
+    say(f"{len(values)} scores ({kind} of log p, nats per event) of {found}, mean {mean:.2f}: {out}")
 
 
-def _events(run: "Run", data: str | None, split: str) -> "tuple[Dataset, Events]":
-    from ptheta.data import load
-
-    if split not in ("train", "valid", "test"):
-        raise ValueError(f"--split should be train, valid or test, but it is {split!r}.")
-    loaded = run.data() if data is None else load(data)
-    if loaded.space != run.model.space:
-        raise ValueError(f"the run models events of {run.model.space}, but {loaded.name} holds {loaded.space}.")
-    return loaded, getattr(loaded, split)
-
-
-def _evaluate(
+def evaluate(
     run: Positional[Path],
     data: str | None = None,
-    split: str = "test",
+    split: Split | None = None,
+    data_options: tuple[str, ...] = (),
     samples: int = 1000,
     importance: int | None = None,
-    draws: int = 4,
+    draws: int | None = None,
     seed: int = 0,
     json: bool = False,
 ) -> None:
@@ -184,39 +212,122 @@ def _evaluate(
 
     Args:
         run: The run folder.
-        data: A data set or a path; by default what the run was fitted on.
-        split: train, valid or test: the events to score, and to compare samples with.
+        data: A data set or a path, read as the run's own data were; by default what the run was fitted on.
+        split: The events to score, and to compare samples with: train, valid, test or all; by default all events of a
+            file, the test split of a named set and of the run's own data.
+        data_options: Options of --data, where they differ from the run's.
         samples: How many samples the sample metrics draw; 0 leaves them out.
         importance: Importance samples per event, for models with an importance-weighted bound.
-        draws: Draws per event of a bound that is estimated; more make it steadier.
+        draws: Draws per event of a bound that is estimated, 4 by default; more make it steadier.
         seed: Names the noise of bounds and samples.
         json: Prints one JSON object instead of a table.
     """
-    from ptheta.metrics import evaluate_samples, likelihood
+    from ptheta.data.cautions import cautions
+    from ptheta.metrics import likelihood
+    from ptheta.metrics.error import map_error
+    from ptheta.metrics.given import answered
+    from ptheta.metrics.translation import map_report
+    from ptheta.model import Distribution
     from ptheta.noise import Noise
-    from ptheta.recipes.runs import open_run
+    from ptheta.report.commands import command, data_words, source_word
+    from ptheta.runs import open_run
 
     opened = open_run(run)
     _require_count(samples, "--samples", 0, opened.model.space)
-    loaded, events = _events(opened, data, split)
-    found = likelihood(opened.model, events, noise=Noise(seed), draws=draws, importance=importance)
-    report = None
-    if samples:
-        x = opened.model.sample(samples, _contexts(opened, samples, None, seed), noise=Noise(seed).at("sample"))
-        report = evaluate_samples(x, loaded, seed=seed)
+    found = find_events(opened, data, split, options.data_options(data_options, None))
+    drawn_of_bound = _draws(opened, draws, importance)
+    number = likelihood(opened.model, found.events, noise=Noise(seed), draws=drawn_of_bound, importance=importance)
+    error = None if number.value is not None else map_error(opened.model, found.events, noise=Noise(seed))
+    report, counted, notes = _judged(opened, found, data is None, samples, seed)
+    given = answered(opened.model, found.events, found.data, noise=Noise(seed).at("given")) if samples else None
+    mapped = map_report(opened.model, found.events, found.data, world=_world(found)) if samples else None
+    odd = cautions(found.data)
+    notes = [*odd.notes, *filter(None, [odd.unranked]), *notes]
     answer = {
         "run": str(run),
         "model": opened.name,
-        "data": loaded.name,
-        "split": split,
-        "likelihood": found.to_json(),
-        **({"metrics": [], "notes": []} if report is None else report.to_json()),
+        "data": found.data.name,
+        "split": found.split,
+        "likelihood": number.to_json(),
+        "error": None if error is None else error.to_json(),
+        **({"metrics": [], "fixed_rows": {}} if report is None else report.to_json()),
+        "notes": [*notes, *(() if report is None else report.notes)],
+        "map": None if mapped is None else mapped.to_json(),
+        "given": None if given is None else given.to_json(),
+        "collapse": [result.to_json() for result in counted],
     }
     if json:
         say(jsonlib.dumps(answer, indent=1))
     else:
-        say(f"{opened.name} on {loaded.name}, {split} split\n  {found}")
-        if report is not None:
-            say("\n".join(f"  {line}" for line in str(report).splitlines()))
-        say(f"next:  ptheta sample {run} -n 64    ptheta compare {loaded.name}")
-    (run / "evaluation.json").write_text(jsonlib.dumps(answer, indent=1) + "\n")
+        say(f"{opened.name} on {found}\n  {number if error is None else error}")
+        answer_line = [] if given is None else [f"what was given: {given}"]
+        told = ("" if report is None else str(report)).splitlines()
+        told += [] if mapped is None else mapped.lines
+        for line in [*told, *answer_line, *map(str, counted), *notes]:
+            say(f"  {line}")
+        again = command("compare", source_word(found.source), *data_words(found.options))
+        drawn = [command("sample", run, "-n", 64)] if isinstance(opened.model, Distribution) else []
+        say_next(*drawn, again)
+    replace_file(run / "evaluation.json", jsonlib.dumps(answer, indent=1) + "\n")
+
+
+def _draws(run: "Run", draws: int | None, importance: int | None) -> int:
+    """How many draws a bound takes; refuses to draw where there is no such bound."""
+    from ptheta.protocols import HasElbo, HasImportanceBound, HasLogProb
+
+    is_exact = isinstance(run.model, HasLogProb)
+    has_bound = isinstance(run.model, HasElbo) and not is_exact
+    has_importance = isinstance(run.model, HasImportanceBound) and not is_exact
+    for option, value, offers in (("draws", draws, has_bound), ("importance", importance, has_importance)):
+        if value is not None and not offers:
+            bound = "an importance-weighted bound" if option == "importance" else "a bound"
+            why = "its log p is exact" if is_exact else "it has none"
+            raise ValueError(f"--{option} is for models with {bound}, and {run.name} is none: {why}. Leave it out.")
+        if value is not None and not 1 <= value <= MOST_DRAWS:
+            raise ValueError(f"--{option} should be from 1 to {MOST_DRAWS}, but it is {value}.")
+    return DRAWS if draws is None else draws
+
+
+def _world(found: "Found") -> "Domains | None":
+    """The world of shapes that drew the events, where their classes are one of its factors."""
+    from ptheta.data import NAMES, world
+    from ptheta.data.worlds.shapes import Shapes
+
+    try:
+        law = world(found.source, **found.options) if found.source in NAMES else None
+    except ValueError:
+        return None
+    is_map = isinstance(law, Shapes) and law.context in [factor.name for factor in law.factors]
+    return law if isinstance(law, Shapes) and is_map else None
+
+
+def _judged(
+    run: "Run", found: "Found", is_own: bool, samples: int, seed: int
+) -> "tuple[SampleReport | None, tuple[MetricResult, ...], list[str]]":
+    """Sample metrics and signs of collapse, and why there are none: the likelihood stands all the same."""
+    from ptheta.data.dataset import Events
+    from ptheta.metrics import evaluate_samples
+    from ptheta.model import Distribution
+    from ptheta.noise import Noise
+
+    counted: tuple[MetricResult, ...] = ()
+    if not samples or not isinstance(run.model, Distribution):
+        return None, counted, []
+    try:
+        contexts = contexts_of(run, samples, found, seed)
+        x = run.model.sample(samples, contexts, noise=Noise(seed).at("sample"))
+        counted = _counted(run, found, Events(x, contexts), seed)
+        whole, part = judged(run, found, is_own)
+        return evaluate_samples(x, whole, split=part, seed=seed), counted, []
+    except (ValueError, FileNotFoundError, RuntimeError, MemoryError) as error:
+        return None, counted, [f"No sample metrics: {error}"]
+
+
+def _counted(run: "Run", found: "Found", samples: "Events", seed: int) -> "tuple[MetricResult, ...]":
+    """Modes, duplicates and spread: the signs of collapse that apply, each beside that of real events."""
+    from ptheta.metrics.modes import collapse, mode_reader
+
+    real = found.events.some(MOST_REAL).loaded()
+    given = None if samples.context is None or real.context is None else (samples.context, real.context)
+    reader = mode_reader(found.source, **found.options)
+    return collapse(samples.x, real.x, run.model.space, reader=reader, contexts=given, reference=found.split, seed=seed)

@@ -1,0 +1,121 @@
+"""``ptheta compare``: models against models, on the user's data."""
+
+import json as jsonlib
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tyro.conf import Positional
+
+from ptheta.cli import options
+from ptheta.cli.train import free_folder, say, watcher
+
+if TYPE_CHECKING:
+    from ptheta.applications.comparison import Comparison
+
+__all__ = ["compare"]
+
+
+def compare(
+    data: Positional[str] = "digits",
+    models: tuple[str, ...] = (),
+    total: float | None = None,
+    minutes: float | None = None,
+    budget: Literal["wall", "cpu"] = "wall",
+    samples: int = 1000,
+    seed: int = 0,
+    out: Path | None = None,
+    size: int | None = None,
+    given: str | None = None,
+    conditional: bool = False,
+    data_options: tuple[str, ...] = (),
+    resume: bool = False,
+    json: bool = False,
+) -> int:
+    """Fits every model that suits the data, within a budget, and writes one report.
+
+    Args:
+        data: A data set's name, or a path to images, .npy, .npz, .csv or .txt.
+        models: The models, by name; all that fit the space by default.
+        total: Minutes for everything, 15 by default: models that do well go on, others are stopped early. With
+            --resume, a larger total goes on from where it ended.
+        minutes: Minutes of training for each trained model, instead of a total.
+        budget: Whose minutes count: wall, or cpu, the processor's, which a busy machine does not hurry.
+        samples: The most samples of each model that are judged; 0 leaves sample metrics out.
+        seed: Names every draw.
+        out: The folder; by default runs/compare-<data>-<n>.
+        size: Resizes the pictures of a folder to this height and width.
+        given: What is given of each event becomes its context: low-resolution=4, grey, half=top, edges, frames=4,
+            patches=3x8, box=8, random=.5; of folders pair or caption.
+        conditional: Models p(x | context), where the data has classes; only models that take contexts are compared.
+        data_options: More options of the data, such as fold=3, label=class, skip_corrupt=true.
+        resume: Goes on in a folder that holds some of the runs already.
+        json: Prints the result as one JSON object.
+
+    Returns:
+        0, or 1 if every model failed.
+    """
+    began = time.perf_counter()
+    _require_sensible(total, minutes, samples)
+    from ptheta.applications.compare import comparing
+    from ptheta.data import load
+
+    loading = options.data_options(data_options, size, given)
+    loaded = load(data, **loading)
+    for note in loaded.notes:
+        say(f"data: {note}", error=True)
+    out = out or free_folder(Path("runs"), f"compare-{Path(loaded.name).name}")
+    conditional = conditional or given is not None
+    growing = comparing(
+        loaded,
+        out,
+        models=models,
+        total=total,
+        minutes=minutes,
+        budget=budget,
+        samples=samples,
+        seed=seed,
+        resume=resume,
+        conditional=conditional,
+        source=data,
+        data_options=loading,
+        watch=lambda name, folder: watcher(name, folder),
+        say=lambda text: say(text, error=True),
+        gone=time.perf_counter() - began,
+    )
+    return _told(_reported(growing, out), out, json)
+
+
+def _require_sensible(total: float | None, minutes: float | None, samples: int) -> None:
+    for name, value in (("minutes", minutes), ("total", total)):
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"--{name} should be positive, but it is {value:g}.")
+    if samples < 0:
+        raise ValueError(f"--samples should be zero or positive, but it is {samples}.")
+
+
+def _told(result: "Comparison", out: Path, json: bool) -> int:
+    """Says where the report is, or all it holds; the exit code."""
+    if json:
+        say(jsonlib.dumps(result.to_json(), indent=1))
+    else:
+        say(f"report: {out / 'report.html'}    as data: {out / 'results.json'}, {out / 'results.csv'}")
+    if not result.done:
+        say("ptheta: every model failed; the report says why.", error=True)
+        return 1
+    return 0
+
+
+def _reported(growing: "Iterator[Comparison]", out: Path) -> "Comparison":
+    """The comparison when it is done, with its report; what was found is worth one also where something stops it."""
+    from ptheta.report import write
+
+    result = next(growing)
+    try:
+        for _ in growing:
+            pass
+    finally:
+        write(result, out)
+    return result
