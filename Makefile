@@ -31,8 +31,10 @@ DEMO := uniform independent markov ar-table chow-liu bernoulli-mixture gaussian-
 demo: $(BIN)/ptheta
 	$(BIN)/ptheta compare digits --models $(DEMO) --minutes 0.4 --out runs/demo --resume
 
+# One process per core, with one thread each.
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 test-slow: $(VENV)/dev
 	$(BIN)/pytest -m slow
@@ -63,11 +65,14 @@ bench: $(VENV)/peers/ready
 	$(PEERS)/python benchmarks/pixelcnn.py
 	$(PEERS)/python benchmarks/pixelrnn.py
 	$(PEERS)/python benchmarks/flows.py
+	$(PEERS)/python benchmarks/rbm.py
+	$(PEERS)/python benchmarks/latent.py
+	$(PEERS)/python benchmarks/steps.py
 	$(PEERS)/python benchmarks/counting.py
+	$(PEERS)/python benchmarks/neighbours.py
 
 docs: $(VENV)/dev
-	$(BIN)/python benchmarks/table.py --write
-	$(BIN)/python benchmarks/pages.py --write
+	$(BIN)/python docs/printers --write
 
 clean:
 	rm -rf $(VENV) runs build dist

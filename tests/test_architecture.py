@@ -12,29 +12,34 @@ import pytest
 
 import ptheta
 from ptheta.distributions.dequantized import Dequantization
-from ptheta.model import HasElbo, HasEnergy, HasLogProb, Model
+from ptheta.model import Distribution, Model
+from ptheta.protocols import HasElbo, HasEnergy, HasLogProb
 from ptheta.recipes import RECIPES, find_recipe
-from ptheta.spaces import Binary, Levels, Real, Symbols
+from ptheta.spaces import Binary, Classes, Column, Levels, Real, Space, Symbols, Table
 from ptheta.taxonomy import leaves
 
 SOURCE = Path(ptheta.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
-FAMILIES = ("autoregressive", "flows", "latent", "diffusion", "adversarial", "energy")
+FAMILIES = ("regression", "autoregressive", "flows", "latent", "diffusion", "adversarial", "energy")
 LAYERS = {
-    **dict.fromkeys(("hints", "spaces", "noise", "optimizers", "nn", "taxonomy"), 0),
-    "model": 1,
+    **dict.fromkeys(("hints", "signals", "files", "spaces", "noise", "optimizers", "nn", "taxonomy"), 0),
+    **dict.fromkeys(("model", "protocols", "ladder"), 1),
     "data": 2,
     "distributions": 3,
     **dict.fromkeys(FAMILIES, 4),
     **dict.fromkeys(("training", "metrics"), 5),
-    "recipes": 7,
-    **dict.fromkeys(("report", "cli", "__main__"), 8),
+    "recipes": 6,
+    "runs": 7,
+    "applications": 8,
+    **dict.fromkeys(("papers", "report"), 9),
+    **dict.fromkeys(("cli", "studio", "__main__"), 10),
 }
 EXCEPTIONS = {("model", "training")}  # the three lines of Trained.fit
 
 
-def imports(path: Path, *, top_only: bool = False) -> set[str]:
+def names_imported(path: Path, *, top_only: bool = False) -> set[tuple[str, str]]:
+    """Each module that is imported and the name that is taken from it, empty for all of it; not what is for types."""
     tree = ast.parse(path.read_text())
     hidden: set[ast.AST] = set()
     for node in ast.walk(tree):
@@ -46,10 +51,14 @@ def imports(path: Path, *, top_only: bool = False) -> set[str]:
         if node in hidden:
             continue
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            found.update((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            found.update((node.module, alias.name) for alias in node.names)
     return found
+
+
+def imports(path: Path, *, top_only: bool = False) -> set[str]:
+    return {module for module, _ in names_imported(path, top_only=top_only)}
 
 
 def package(path: Path) -> str:
@@ -80,17 +89,67 @@ def test_the_import_law_rejects_a_family_that_imports_another():
     assert violations("data", {"ptheta.training"}) == ["data imports training"]
 
 
-@pytest.mark.parametrize("module", ["ptheta", "ptheta.cli", "ptheta.taxonomy", "ptheta.recipes"])
+def module_name(path: Path) -> str:
+    return ".".join(("ptheta", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, known: set[str]) -> set[str]:
+    """The modules of the library that one imports anywhere, also within functions; what is for types only is not."""
+    taken = {(module, f"{module}.{name}") for module, name in names_imported(path)}
+    return {name if name in known else module for module, name in taken} & known
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Sets of modules that reach one another, sorted."""
+    reached = {name: {name} for name in graph}
+    grown = True
+    while grown:
+        grown = False
+        for name, targets in graph.items():
+            more = set().union(*(reached[target] for target in targets)) - reached[name]
+            reached[name] |= more
+            grown = grown or bool(more)
+    found = {frozenset(b for b in graph if b in reached[a] and a in reached[b]) for a in graph}
+    return sorted(sorted(circle) for circle in found if len(circle) > 1)
+
+
+def import_graph() -> dict[str, set[str]]:
+    names = {module_name(path): path for path in FILES}
+    return {name: imported_modules(path, set(names)) - {name} for name, path in names.items()}
+
+
+def test_no_modules_import_in_a_circle_but_the_one_named():
+    graph = import_graph()
+    (named,) = circles(graph)
+    assert {"ptheta.model", "ptheta.training"} <= set(named)
+    graph["ptheta.model"].remove("ptheta.training")  # the three lines of Trained.fit
+    assert circles(graph) == []
+
+
+def test_the_law_of_circles_rejects_one_within_a_function(tmp_path: Path):
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    lazy, typed = tmp_path / "lazy.py", tmp_path / "typed.py"
+    lazy.write_text("def f():\n    from ptheta.nn import masked\n    return masked\n")
+    typed.write_text(
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from ptheta.nn.masked import MaskedMLP\n"
+    )
+    known = {"ptheta.nn", "ptheta.nn.masked"}
+    assert imported_modules(lazy, known) == {"ptheta.nn.masked"} and imported_modules(typed, known) == set()
+    graph = import_graph()
+    graph["ptheta.nn.masked"] |= {"ptheta.nn.unrolled"}  # as it was once
+    assert ["ptheta.nn.masked", "ptheta.nn.unrolled"] in circles({**graph, "ptheta.model": set()})
+
+
+@pytest.mark.parametrize("module", ["ptheta", "ptheta.cli", "ptheta.taxonomy", "ptheta.recipes", "ptheta.papers"])
 def test_help_needs_no_torch(module: str):
     code = f"import sys, {module}; print(any(m in sys.modules for m in ('torch', 'matplotlib', 'sklearn')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
-def test_recipes_import_no_torch_at_the_top():
-    for path in (SOURCE / "recipes").glob("*.py"):
-        if path.stem != "runs":
-            assert not {"torch", "numpy"} & {m.split(".")[0] for m in imports(path, top_only=True)}, path
+def test_recipes_and_papers_import_no_torch_at_the_top():
+    for path in [*(SOURCE / "recipes").glob("*.py"), *(SOURCE / "papers").glob("*.py")]:
+        assert not {"torch", "numpy"} & {m.split(".")[0] for m in imports(path, top_only=True)}, path
 
 
 def test_every_family_needs_torch_and_numpy_only():
@@ -141,9 +200,16 @@ def test_the_tree_agrees_with_the_protocols(path: tuple[str, str, str], leaf):
         "exact or estimate": issubclass(model, HasEnergy),
     }
     assert [kind for kind, offered in offers.items() if offered] == ([] if leaf.score == "none" else [leaf.score])
-    branch = {"exact": "tractable", "none": "direct"}.get(leaf.score, "approximate")
-    assert path[1] == branch
-    assert path[0] == ("implicit" if leaf.score == "none" else "explicit")
+    explicit = "tractable" if leaf.score == "exact" else "approximate"
+    drawn = "chain" if leaf.sampling == "chain" else "direct"
+    implicit = ("implicit", drawn) if issubclass(model, Distribution) else ("map", "deterministic")
+    assert path[:2] == (implicit if leaf.score == "none" else ("explicit", explicit))
+    assert issubclass(model, Distribution) == (leaf.sampling != "none")
+
+
+def table_of(shape: tuple[int, ...]) -> Table:
+    kinds = [("category", ("a", "b")), ("number", ()), ("whole", ())] * shape[-1]
+    return Table(tuple(Column(f"c{i}", kind, names) for i, (kind, names) in enumerate(kinds[: shape[-1]])))
 
 
 KINDS = {
@@ -151,16 +217,17 @@ KINDS = {
     "levels": lambda shape: Levels(shape, 4),
     "symbols": lambda shape: Symbols(shape, 3),
     "real": lambda shape: Real(shape),
+    "table": table_of,
 }
 SHAPES = ((6,), (2, 3), (1, 16, 16))  # some models take vectors only, some frames, some images
 
 
-def built(recipe: str, kind: str) -> list[Model]:
+def built(recipe: str, kind: str, context_space: Space | None = None) -> list[Model]:
     """What a recipe makes of small spaces of a kind; those it refuses in a sentence are left out."""
     models = []
     for shape in SHAPES:
         with suppress(ValueError):
-            models.append(find_recipe(recipe)(KINDS[kind](shape)).model)
+            models.append(find_recipe(recipe)(KINDS[kind](shape), context_space).model)
     return models
 
 
@@ -172,12 +239,35 @@ def offered(model: Model) -> str:
 
 @pytest.mark.parametrize("leaf", [leaf for _, leaf in leaves()], ids=lambda leaf: leaf.name)
 def test_the_tree_agrees_with_what_the_recipes_make(leaf):
-    made = {kind: built(leaf.name, kind) for kind in KINDS}
+    made = {kind: built(leaf.name, kind, Classes(2) if leaf.contexts.startswith("needed") else None) for kind in KINDS}
     assert tuple(kind for kind, models in made.items() if models) == leaf.spaces
     for model in (model for models in made.values() for model in models):
         expected = "lower bound" if isinstance(model, Dequantization) else leaf.score
-        assert offered(model) == expected, type(model).__name__
+        assert offered(model) == expected == leaf.score_on(model.space.kind), type(model).__name__
         assert (expected == leaf.score) or model.space.is_discrete
+
+
+GIVEN = {"class": Classes(2), "vector": Real((3,)), "picture": Levels((1, 8, 8), 4), "text": Symbols((4,), 3)}
+
+
+@pytest.mark.parametrize("leaf", [leaf for _, leaf in leaves()], ids=lambda leaf: leaf.name)
+def test_the_tree_agrees_with_what_recipes_can_be_given(leaf):
+    taken = {"none": [], "classes": ["class"], "needed classes": ["class"]}.get(leaf.contexts, list(GIVEN))
+    kind = leaf.spaces[0]
+    assert [name for name, space in GIVEN.items() if built(leaf.name, kind, space)] == taken
+    assert bool(built(leaf.name, kind)) != leaf.contexts.startswith("needed")
+    for name, space in GIVEN.items():
+        shape = next(shape for shape in reversed(SHAPES) if leaf.axes in (None, len(shape)))
+        assert (leaf.against(KINDS[kind](shape), space) is None) == (name in taken) or leaf.most_variables
+
+
+@pytest.mark.parametrize("leaf", [leaf for _, leaf in leaves()], ids=lambda leaf: leaf.name)
+def test_the_tree_agrees_with_the_shapes_that_recipes_take(leaf):
+    kind, given = leaf.spaces[0], Classes(2) if leaf.contexts.startswith("needed") else None
+    spaces = map(KINDS[kind], SHAPES)
+    suited = [space.shape for space in spaces if leaf.against(space, given) is None]
+    taken = [model.space.shape for model in built(leaf.name, kind, given)]
+    assert suited == taken or leaf.most_variables
 
 
 def test_no_dependency_pulls_in_torchvision():
@@ -196,6 +286,55 @@ def test_files_and_functions_stay_small(path: Path):
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno - node.lineno < 75, f"{path.name}: {node.name} is too long"
         assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"{path.name}: a bare except"
+
+
+ROOT = SOURCE.parent.parent
+CODE = [
+    p for folder in ("src", "tests", "benchmarks", "docs", "examples") for p in sorted((ROOT / folder).rglob("*.py"))
+]
+
+
+def misnamed(tree: ast.AST) -> list[str]:
+    """Constants that begin with an underscore, and names with one that are taken from another file of the project."""
+    found = []
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Store)
+            and re.fullmatch(r"_[A-Z][A-Z0-9_]*", node.id)
+        ):
+            found.append(f"the constant {node.id}")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("ptheta", "tests"):
+            found += [f"{a.name} of {node.module}" for a in node.names if re.match("_[^_]", a.name)]
+    return found
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_names_say_who_may_use_them(path: Path):
+    assert misnamed(ast.parse(path.read_text())) == []
+
+
+def test_the_law_of_names_rejects_a_hidden_constant_and_a_borrowed_private_name():
+    assert sorted(misnamed(ast.parse("_CHUNK = 3\nfrom ptheta.noise import _plain\nX = 1\n_name = 2"))) == [
+        "_plain of ptheta.noise",
+        "the constant _CHUNK",
+    ]
+
+
+def test_tables_of_names_have_one_syntax_and_resolve():
+    from ptheta.cli import VERBS
+    from ptheta.data import NAMES
+    from ptheta.data.loading import READERS
+
+    places = {
+        "ptheta": [leaf.model for _, leaf in leaves()],
+        "ptheta.cli": [place for place, _ in VERBS.values()],
+        "ptheta.recipes": list(RECIPES.values()),
+        "ptheta.data": [*(entry.maker for entry in NAMES.values()), *READERS.values()],
+    }
+    for package, names in places.items():
+        for module, name in (place.split(":") for place in names):
+            assert callable(getattr(import_module(f"{package}.{module}"), name))
 
 
 def test_nothing_unpickles():

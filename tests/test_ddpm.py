@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from ptheta import Binary, Classes, Levels, Noise, Real, Symbols
-from ptheta.diffusion import DDIM, DDPM, Ancestral, CosineSchedule, LinearSchedule, Sampler
-from ptheta.diffusion import ddpm as module
+from ptheta.diffusion import DDIM, DDPM, Ancestral, CosineSchedule, Heun, LinearSchedule, Moment, Sampler
+from ptheta.diffusion import gaussian as module
 from ptheta.diffusion.decoders import decoder_log_prob, log_cell_mass
 from ptheta.nn.denoiser import ResidualMLP
+from ptheta.nn.unet import UNet
 from ptheta.recipes import find_recipe
 from ptheta.training import Training
 
@@ -185,7 +186,7 @@ def test_the_noise_and_the_event_it_implies_are_converted_back_and_forth(shape, 
     x, epsilon = (Noise(seed).normal((5, *shape), "x", like=torch.zeros((), dtype=F64)) for seed in (0, 1))
     state = model._diffuse(x, t, epsilon)
     model.network.tell(lambda state, left: epsilon, model.alpha_bar)
-    guess = model._guess(state, t, None)
+    guess = model.guess(state, t, None)
     assert guess.shape == x.shape
     torch.testing.assert_close(guess, x, atol=1e-9, rtol=1e-9)  # eq. 15 undoes eq. 4
     model.network.tell(lambda state, left: (state - left.sqrt() * x) / (1 - left).sqrt(), model.alpha_bar)
@@ -193,7 +194,7 @@ def test_the_noise_and_the_event_it_implies_are_converted_back_and_forth(shape, 
     torch.testing.assert_close(back, epsilon, atol=1e-9, rtol=1e-9)
     if t.ndim:  # the broken twin gives every row the first row's time
         model.network.tell(lambda state, left: epsilon, model.alpha_bar)
-        assert not torch.allclose(model._guess(state, t[:1], None), x, atol=1e-2)
+        assert not torch.allclose(model.guess(state, t[:1], None), x, atol=1e-2)
 
 
 # --- the bound ---------------------------------------------------------------------------------------------------
@@ -455,23 +456,41 @@ def test_the_loss_of_the_exact_denoiser_is_the_variance_that_remains():
 # --- samplers ----------------------------------------------------------------------------------------------------
 
 
-def keeps_marginals(sampler: Sampler, alpha_bar: Tensor) -> bool:
+class One:
+    """A noise of ones."""
+
+    def normal(self, shape, key, like):
+        return torch.ones_like(like)
+
+
+def coefficients(sampler: Sampler, now: Moment, then: Moment) -> tuple[float, float, float]:
+    """The (a, b, sigma) of a move x' = a x̂_0 + b x + sigma z, where the guess does not look at x."""
+    zero, one = torch.zeros(1, dtype=F64), torch.ones(1, dtype=F64)
+
+    def moved(guess: Tensor, x: Tensor) -> float:
+        return float(sampler.step(lambda *_: guess, x, now, then, One()))  # type: ignore[arg-type]
+
+    sigma = moved(zero, zero)
+    return moved(one, zero) - sigma, moved(zero, one) - sigma, sigma
+
+
+def keeps_marginals(sampler: Sampler, moments: list[Moment]) -> bool:
     """Whether a move from q(x_now | x_0), told x_0, lands in q(x_then | x_0): means and variances at every step."""
     kept = []
-    for now, then in itertools.pairwise(sampler.times(len(alpha_bar) - 1)):
-        before, after = float(alpha_bar[now]), float(alpha_bar[then])
-        a, b, sigma = sampler.coefficients(before, after)
-        kept.append(math.isclose(a + b * math.sqrt(before), math.sqrt(after), rel_tol=1e-9))
-        kept.append(math.isclose(b**2 * (1 - before) + sigma**2, 1 - after, rel_tol=1e-9, abs_tol=1e-12))
+    for now, then in itertools.pairwise(moments):
+        a, b, sigma = coefficients(sampler, now, then)
+        kept.append(math.isclose(a + b * math.sqrt(now.signal), math.sqrt(then.signal), rel_tol=1e-9))
+        kept.append(math.isclose(b**2 * now.noise + sigma**2, then.noise, rel_tol=1e-9, abs_tol=1e-12))
     return all(kept)
 
 
 @pytest.mark.parametrize("schedule", [LinearSchedule(), CosineSchedule()])
 def test_every_move_keeps_the_marginals_of_the_diffusion(schedule):
-    for sampler in (Ancestral(), DDIM(7), DDIM(7, eta=0.5), DDIM(50, eta=1.0)):
-        assert keeps_marginals(sampler, schedule.alpha_bars(50)), sampler
+    model = DDPM(Real((1,)), steps=50, schedule=schedule, network=Told())
+    for sampler in (Ancestral(), Ancestral(steps=5), DDIM(7), DDIM(7, eta=0.5), DDIM(50, eta=1.0)):
+        assert keeps_marginals(sampler, model.moments(sampler.steps or 50)), sampler
     for twin in (WrongAncestral(), WrongDDIM(7), Ancestral(wide=True)):  # the last only tends to, with the steps
-        assert not keeps_marginals(twin, schedule.alpha_bars(50)), twin
+        assert not keeps_marginals(twin, model.moments(twin.steps or 50)), twin
 
 
 def moments(model: DDPM, draws: int) -> tuple[Tensor, Tensor]:
@@ -502,26 +521,23 @@ def sampler_errors(make) -> list[float]:
 class WrongAncestral(Sampler):
     """A broken twin: the state enters its next mean without sqrt(1 - beta)."""
 
-    def times(self, steps):
-        return list(range(steps, -1, -1))
+    steps: int | None = None
 
-    def coefficients(self, now, then):
-        a, b, sigma = Ancestral().coefficients(now, then)
-        return a, b / math.sqrt(now / then), sigma
+    def step(self, guess, x, now, then, noise):
+        lost = 1 - math.sqrt(then.signal / now.signal)
+        b = math.sqrt(now.signal / then.signal) * then.noise / now.noise
+        return Ancestral().step(guess, x, now, then, noise) - lost * b * x
 
 
 @dataclass(frozen=True)
 class WrongDDIM(Sampler):
     """A broken twin: keeps a little too much of the noise."""
 
-    steps: int
+    steps: int | None
 
-    def times(self, steps):
-        return DDIM(self.steps).times(steps)
-
-    def coefficients(self, now, then):
-        a, b, sigma = DDIM(self.steps).coefficients(now, then)
-        return a, b * 1.001, sigma
+    def step(self, guess, x, now, then, noise):
+        b = coefficients(DDIM(), now, then)[1]
+        return DDIM().step(guess, x, now, then, noise) + 0.001 * b * x
 
 
 @pytest.mark.parametrize(
@@ -554,11 +570,26 @@ def test_ddim_with_all_steps_and_noise_is_ancestral_sampling():
     assert torch.allclose(*walks, atol=1e-10)
 
 
-def test_ddim_visits_as_many_times_as_asked():
-    assert DDIM(4).times(1000) == [1000, 750, 500, 250, 0]
-    assert DDIM(50).times(3) == [3, 2, 1, 0]
-    with pytest.raises(ValueError, match="at least 1 step and eta in"):
-        DDIM(0)
+def test_a_walk_has_as_many_steps_as_asked():
+    model = DDPM(Real((1,)), steps=1000, network=Told())
+    assert [moment.time for moment in model.moments(4)] == [1000, 750, 500, 250, 0]
+    assert [moment.index for moment in DDPM(Real((1,)), steps=3, network=Told()).moments(50)] == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: DDIM(0), "DDIM takes at least 1 step, but steps is 0"),
+        (lambda: Ancestral(steps=0), "Ancestral takes at least 1 step, but steps is 0"),
+        (lambda: DDIM(eta=1.5), "eta of DDIM should be from 0 to 1, but it is 1.5"),
+        (lambda: Heun(0), "Heun takes at least 1 step, but steps is 0"),
+        (lambda: Heun(churn=-1.0), "churn of Heun should not be negative"),
+        (lambda: DDPM(Binary((2,)), steps=4, sampler=Heun(2, churn=1.0)).sample(1), "churn needs a diffusion whose"),
+    ],
+)
+def test_samplers_refuse_in_a_sentence(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
 
 
 # --- the laws of every model ---------------------------------------------------------------------------------------
@@ -590,7 +621,7 @@ def test_samples_are_events_that_repeat_and_do_not_depend_on_their_number(case, 
     model, x, context = case
     model.check(x, context)
     state = torch.random.get_rng_state()
-    monkeypatch.setattr(module, "_CHUNK", 3)
+    monkeypatch.setattr(module, "CHUNK", 3)
     fewer = model.sample(5, None if context is None else context[:5], noise=Noise(9))
     assert torch.equal(state, torch.random.get_rng_state())
     assert torch.allclose(fewer.double(), x[:5].double(), atol=1e-9)
@@ -649,6 +680,11 @@ def test_the_recipe_fits_any_space_of_numbers(space, context_space, dials):
     context = None if context_space is None else torch.zeros(3, dtype=torch.int64)
     recipe.model.check(recipe.model.sample(3, context, noise=Noise(0)), context)
     Training.of(**recipe.training)
+
+
+def test_the_recipe_cuts_large_images_into_patches():
+    small, large = (find_recipe("ddpm")(Levels((1, side, side), 5)).model.network for side in (12, 16))
+    assert isinstance(small, UNet) and isinstance(large, UNet) and (small.patch, large.patch) == (1, 2)
 
 
 def test_every_step_back_draws_noise_of_its_own(monkeypatch):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-from ptheta.diffusion import DDPM, Ancestral, LinearSchedule
+from ptheta.diffusion import DDPM, Ancestral, LinearSchedule, Moment, Sampler
 from ptheta.noise import Noise
 from ptheta.spaces import Levels, Real, Space
 
@@ -65,7 +65,7 @@ def test_guesses_are_clipped_on_levels_only():
     state, t = torch.zeros(1, 2).double(), torch.tensor([2])
     for space, wild in ((Levels((2,), 5), False), (Real((2,)), True)):
         model = DDPM(space, steps=4, schedule=SLOW, network=Wild())
-        assert (float(model._guess(state, t, None).abs().max()) > 1) is wild
+        assert (float(model.guess(state, t, None).abs().max()) > 1) is wild
 
 
 def test_times_run_from_1_to_the_last():
@@ -88,9 +88,21 @@ def test_the_terms_between_are_divergences_of_two_gaussians():
         torch.testing.assert_close(model.bound_terms(events, noise=Noise(0)).steps, expected)
 
 
+def spread(sampler: Sampler, now: float, then: float) -> float:
+    """The deviation of what a step draws, where the guess is 0 and so is the state."""
+
+    class One:
+        def normal(self, shape, key, like):
+            return torch.ones_like(like)
+
+    zero = torch.zeros(1, 1).double()
+    moments = (Moment(1, 1.0, share, 1 - share) for share in (now, then))
+    return float(sampler.step(lambda x, _: torch.zeros_like(x), zero, *moments, One()))  # type: ignore[arg-type]
+
+
 def test_an_ancestral_step_is_as_wide_as_its_variance_says():
     now, then = 0.5, 0.8
     beta = 1 - now / then
-    assert Ancestral(wide=True).coefficients(now, then)[2] == pytest.approx(beta**0.5)
-    assert Ancestral(wide=False).coefficients(now, then)[2] == pytest.approx((beta * 0.2 / 0.5) ** 0.5)
-    assert [Ancestral(wide).coefficients(0.9, 1.0)[2] for wide in (False, True)] == [0, 0]
+    assert spread(Ancestral(wide=True), now, then) == pytest.approx(beta**0.5)
+    assert spread(Ancestral(wide=False), now, then) == pytest.approx((beta * 0.2 / 0.5) ** 0.5)
+    assert [spread(Ancestral(wide), 0.9, 1.0) for wide in (False, True)] == [0, 0]

@@ -17,14 +17,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import start_processes
 
-from ptheta import GAN, NADE, RBM, RNN, Transformer
+from ptheta import GAN, NADE, RBM, RNN, Transformer, ZeroSlopes
 from ptheta.data.dataset import Dataset
 from ptheta.model import Trained
 from ptheta.noise import Noise
 from ptheta.training import Training, checkpoint, fit, training
 from ptheta.training.distributed import Processes, joined
 from ptheta.training.separable import PROBED, require_separable
-from toys import Biases, bits
+from toy_models import Biases, bits
 
 # A batch that two processes cannot halve, a clip that always acts, an average, a schedule: each could break the law.
 OPTIONS = {"steps": 14, "batch_size": 51, "ema": 0.9, "clip": 0.05, "schedule": "cosine", "validate_every": 5}
@@ -36,7 +36,7 @@ def nade() -> Trained:
 
 
 def gan() -> Trained:
-    return GAN(bits().space, latent=4, discriminator_steps=2, gradient_penalty=1.0)
+    return GAN(bits().space, latent=4, discriminator_steps=2, penalty=ZeroSlopes())
 
 
 def fresh(make: Callable[[], Trained], dtype: torch.dtype = torch.float64) -> Trained:
@@ -92,7 +92,7 @@ def normalised() -> Trained:
 
 REFUSED: dict[str, tuple[Callable[[], Trained], str]] = {
     "batch norm": (normalised, "loss of GAN at one example depends on the rest of the batch"),
-    "persistent chain": (lambda: RBM(bits().space, hidden=3), "the loss loss of RBM changes the buffer frequencies"),
+    "persistent chain": (lambda: RBM(bits().space, hidden=3), "the loss loss of RBM changes the buffer chain_state"),
     "batch mean": (lambda: BatchMean(bits().space), "the loss loss of BatchMean at one example depends on the rest"),
 }
 
@@ -287,7 +287,7 @@ def test_nan_in_one_process_stops_both(two: Outcome):
     [
         ("small batch", "a batch of 1 cannot be divided among 2 processes; give a larger --batch-size"),
         ("other data", "every process should be given the same events, but process 0 has 300 that begin with"),
-        ("other options", "every process should be given the same settings, but process 0 has Training("),
+        ("other options", "every process should be given the same options, but process 0 has Training("),
         ("full disk", "could not save the checkpoint of step 10"),
         ("only in one", "one file is missing here"),
     ],
@@ -363,7 +363,7 @@ def test_the_probe_alone_refuses_what_depends_on_the_batch(name: str):
 
 SCRIPT = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, {tests!r} + '/kit']
 from test_distributed import brief
 brief(int(sys.argv[1]), {url!r}, {steps})
 """
@@ -397,7 +397,7 @@ def test_processes_end_cleanly_twenty_times_of_twenty(tmp_path: Path):
 def test_without_its_first_import_the_end_would_leave_threads(tmp_path: Path):
     """The broken twin: torch's optimisers import functions whose defaults hold the process group."""
     code = (
-        "import sys, torch, torch.distributed as dist; sys.path.insert(0, sys.argv[1])\n"
+        "import sys, torch, torch.distributed as dist; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/kit']\n"
         "dist.init_process_group('gloo', init_method=sys.argv[2], rank=0, world_size=1)\n"
         "p = torch.nn.Parameter(torch.ones(1)); torch.optim.Adam([p]).step(); dist.destroy_process_group()\n"
         "from test_distributed import threads; print(threads(), flush=True); import os; os._exit(0)"

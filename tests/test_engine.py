@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ptheta.data.dataset import Dataset, Events
+from ptheta.ladder import ladder
 from ptheta.latent import VAE
 from ptheta.model import LossModel, Objective, Trained
 from ptheta.noise import Noise, seeded
@@ -170,11 +171,11 @@ def test_validation_does_not_depend_on_its_chunks_and_restores_the_mode():
     with seeded(0):
         model = VAE(Binary((6,)), latent=2).double().train()
     x = (Noise(0).uniform((7, 6), "x") < 0.5).byte()
-    whole = validation_score(model, Events(x), chunk=7)
+    whole = validation_score(model, ladder(model)[0], Events(x), chunk=7)
     assert model.training
-    assert validation_score(model, Events(x), chunk=3) == pytest.approx(whole, rel=1e-12)
+    assert validation_score(model, ladder(model)[0], Events(x), chunk=3) == pytest.approx(whole, rel=1e-12)
     expected = model.eval().elbo(x, noise=Noise(0).at("validation")).mean().item()
-    assert validation_score(model, Events(x), chunk=7) == whole == pytest.approx(expected)
+    assert validation_score(model, ladder(model)[0], Events(x), chunk=7) == whole == pytest.approx(expected)
 
 
 def test_frozen_parameters_stay():

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from mortal import CALLS, Calls, contents, is_whole
+from mortal_processes import CALLS, Calls, contents, is_whole
 from ptheta.cli import main
 from ptheta.data import load
-from ptheta.recipes.runs import fit_run, open_run
+from ptheta.runs import fit_run, open_run
 from ptheta.training import checkpoint
 
 KILLS = 20
@@ -38,7 +38,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def errand(folder: Path, name: str, *words: Any) -> dict[str, Any]:
     """Does an errand of ``mortal`` in a process of its own, and returns what happened."""
-    script = Path(__file__).with_name("mortal.py")
+    script = Path(__file__).with_name("kit") / "mortal_processes.py"
     command = [sys.executable, str(script), name, str(folder), *map(json.dumps, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,9 @@ def differences(a: Path, b: Path) -> list[str]:
 
 
 def timeless(record: dict[str, Any]) -> dict[str, Any]:
-    return {k: timeless(v) if isinstance(v, dict) else v for k, v in record.items() if k != "seconds"}
+    return {
+        k: timeless(v) if isinstance(v, dict) else v for k, v in record.items() if k not in ("seconds", "cpu_seconds")
+    }
 
 
 # --- exact resume ---
@@ -83,7 +85,7 @@ def fit(model: str, out: Path, *, steps: int = 12, resume: bool = False, minutes
         "checkpoint_minutes": minutes,
     }
     settings = NADE if model == "nade" else GAN
-    fit_run(model, load("bars", n=60), out, settings=settings, options=options, resume=resume)
+    fit_run(model, load("bars", n=60), out, dials=settings, training=options, resume=resume)
 
 
 def stopped_at(save: Callable[..., None], stop: int) -> Callable[..., None]:
@@ -183,7 +185,7 @@ def test_other_options_than_those_of_the_checkpoint_are_a_sentence(tmp_path: Pat
         main([*words, "--checkpoint-minutes", "1e-9"])
     monkeypatch.setattr(checkpoint, "save", save)
     assert main([*words, "--ema", "0.9"]) == 2
-    assert "is not of such a run" in capsys.readouterr().err
+    assert "its ema was 0.0, and now it is 0.9" in capsys.readouterr().err
     assert main(words) == 0
 
 

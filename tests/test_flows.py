@@ -15,8 +15,9 @@ from ptheta.flows.flow import Affine, Flow, LULinear, Monotone, Permutation
 from ptheta.flows.maf import AutoregressiveBijection
 from ptheta.flows.spline import RationalQuadratic
 from ptheta.nn.masked import MaskedMLP
+from ptheta.nn.unrolled import Unrolled
 from ptheta.noise import Noise, seeded
-from ptheta.recipes.runs import build
+from ptheta.runs import build
 from ptheta.spaces import Binary, Classes, Levels, Real
 
 CLASSES = Classes(3)
@@ -172,7 +173,7 @@ def test_masked_perceptrons_see_all_before_and_nothing_else_and_unroll(settings)
     whole, gradients = net(x, c), []
     for keep_graph in (True, False):
         with torch.set_grad_enabled(keep_graph):
-            steps, asked = net.unroll(n, c), []
+            steps, asked = Unrolled(net, n, c), []
             for i in range(d):
                 asked.append(steps.ask())
                 steps.tell(x[:, i].T)
@@ -343,7 +344,7 @@ def test_temperature_scales_the_noise():
 def test_samples_are_drawn_in_chunks(monkeypatch):
     model = shaken("RealNVP of a class")
     whole = model.sample(11, torch.arange(11) % 3, noise=Noise(4))
-    monkeypatch.setattr("ptheta.flows.flow._CHUNK", 20)  # four events at once
+    monkeypatch.setattr("ptheta.flows.flow.CHUNK", 20)  # four events at once
     pieces = model.sample(11, torch.arange(11) % 3, noise=Noise(4))
     torch.testing.assert_close(whole, pieces, rtol=1e-12, atol=1e-12)
     assert model.sample(0, torch.zeros(0, dtype=torch.int64), noise=Noise(0)).shape == (0, 5)

@@ -10,8 +10,9 @@ from scipy import integrate, stats
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ptheta.adversarial import GAN, MaximumLikelihood, Minimax, NonSaturating
-from ptheta.adversarial import gan as module
+from ptheta.adversarial import GAN, DivergenceGame, MaximumLikelihood, Minimax, NonSaturating, ZeroSlopes
+from ptheta.adversarial import gan as critic_module
+from ptheta.adversarial import push_forward as module
 from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions.fdivergences import (
     KL,
@@ -44,7 +45,7 @@ def dense(space=IMAGES, **settings) -> GAN:
 
 def convolutional(space=IMAGES, context_space=None, **settings) -> GAN:
     torch.manual_seed(0)
-    features = context_space.n if context_space else 0
+    features = (context_space.n,) if context_space else ()
     generator = DCGANGenerator(5, space.shape, 4, context=features)
     discriminator = DCGANDiscriminator(space.shape, 4, context=features)
     for weight in generator.parameters():
@@ -68,8 +69,8 @@ MODELS = {
     "bits": lambda: dense(Binary((12,))),
     "reals": lambda: dense(Real((3,), (1.0, 2.0, 3.0), (0.5, 1.0, 2.0))),
     "conditional": lambda: dense(context_space=Classes(3)),
-    "penalised": lambda: dense(gradient_penalty=1.0),
-    "f-gan": lambda: dense(divergence=Pearson(), cost=Minimax(), discriminator_steps=2),
+    "penalised": lambda: dense(penalty=ZeroSlopes()),
+    "f-gan": lambda: dense(game=DivergenceGame(Pearson(), Minimax()), discriminator_steps=2),
     "dcgan": convolutional,
     "conditional-dcgan": lambda: convolutional(context_space=Classes(3)),
     "large-dcgan": lambda: convolutional(Levels((3, 18, 25), 256)),
@@ -210,7 +211,9 @@ def game(divergence: FDivergence, cost=NonSaturating(), off: float = 0.0) -> GAN
     generator = nn.Linear(1, 1).double()
     nn.init.constant_(generator.weight, DEVIATION), nn.init.constant_(generator.bias, MEAN)
     best = Best(OUTPUTS[divergence], off)
-    return GAN(Real((1,)), latent=1, generator=generator, discriminator=best, divergence=divergence, cost=cost).double()
+    return GAN(
+        Real((1,)), latent=1, generator=generator, discriminator=best, game=DivergenceGame(divergence, cost)
+    ).double()
 
 
 def value(model: GAN) -> float:
@@ -369,7 +372,8 @@ def test_players_leave_each_other_alone(make):
 
 @pytest.mark.parametrize("make", [MODELS["large-dcgan"], normalised])
 def test_a_borrowed_network_that_counts_is_rejected(make, monkeypatch):
-    monkeypatch.setattr(module, "_run", lambda network, x, c, borrowed: network(x) if c is None else network(x, c))
+    for place in (module, critic_module):
+        monkeypatch.setattr(place, "run", lambda network, x, c, borrowed: network(x) if c is None else network(x, c))
     critic, generator = (model := make()).objectives()
     with pytest.raises(AssertionError, match=r"the generator's step moves \['discriminator"):
         check_that_players_leave_each_other_alone(model, (generator,))
@@ -394,7 +398,9 @@ def test_statistics_follow_the_players_own_steps():
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_the_losses_leave_the_callers_events_alone(penalty: float):
-    model = dense(Real((3,)), gradient_penalty=penalty)  # reals that need no standardising are embedded as themselves
+    model = dense(
+        Real((3,)), penalty=ZeroSlopes(penalty)
+    )  # reals that need no standardising are embedded as themselves
     x = batch(model)[0]
     before = x.clone()
     for objective in model.objectives():
@@ -404,10 +410,10 @@ def test_the_losses_leave_the_callers_events_alone(penalty: float):
 
 def test_the_gradient_penalty_is_that_of_finite_differences():
     smooth = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
-    model = dense(Real((3,)), discriminator=smooth, gradient_penalty=3.0)
+    model = dense(Real((3,)), discriminator=smooth, penalty=ZeroSlopes(3.0))
     x = batch(model)[0]
     with_penalty = model.discriminator_loss(x, None, Noise(0))
-    model.gradient_penalty = 0.0
+    model.penalty = None
     penalty = with_penalty - model.discriminator_loss(x, None, Noise(0))
     step = 1e-5 * torch.eye(3, dtype=torch.float64)
     slopes = [(model.discriminator(x + e) - model.discriminator(x - e))[:, 0] / 2e-5 for e in step]
@@ -449,7 +455,7 @@ def test_data_and_fakes_are_jittered_alike_and_rounding_undoes_it(space):
     data, fake, again = model.discriminator.seen
     assert torch.equal(space.project(data), x) and torch.equal(fake, again)
     with torch.no_grad():
-        made = model._push(model._latents(200, Noise(0)), None)
+        made = model.push(model.latents(200, Noise(0)), None)
     offsets = [((seen - clean) * (space.n - 1)).flatten().numpy() for seen, clean in ((data, lattice), (fake, made))]
     # False-alarm rate 1e-3 each: uniform over the cell on both sides, and one side's noise says nothing of the other's.
     for offset in offsets:
@@ -502,7 +508,7 @@ def test_a_gaussian_is_learnt_through_the_engine():
     affine = nn.Linear(1, 1)
     nn.init.ones_(affine.weight), nn.init.zeros_(affine.bias)
     critic = MLP(1, 1, (32, 32), activation=nn.Tanh)
-    rules = {"divergence": KL(), "cost": Minimax(), "optimizers": (Adam(2e-2), Adam(2e-2))}
+    rules = {"game": DivergenceGame(KL(), Minimax()), "optimizers": (Adam(2e-2), Adam(2e-2))}
     model = GAN(Real((1,)), latent=1, generator=affine, discriminator=critic, **rules)
     model.fit(x, steps=400, batch_size=200, schedule="linear", ema=0.98)
     assert affine.bias.item() == pytest.approx(2, abs=0.1)
@@ -538,7 +544,7 @@ def test_a_missing_or_unexpected_context_is_refused():
 
 def test_total_variation_refuses_the_cost_that_needs_ratios():
     with pytest.raises(ValueError, match="does not know the ratio"):
-        model = dense(divergence=TotalVariation(), cost=MaximumLikelihood())
+        model = dense(game=DivergenceGame(TotalVariation(), MaximumLikelihood()))
         model.generator_loss(*batch(model), Noise(0))
 
 
@@ -572,7 +578,7 @@ def test_dcgan_refuses_vectors():
 @pytest.mark.parametrize("cost", ["minimax", "non-saturating", "maximum-likelihood"])
 def test_costs_have_names(cost: str):
     words = "".join(word.capitalize() for word in cost.split("-"))
-    assert repr(gan(IMAGES, cost=cost).model.cost) == f"{words}()"
+    assert repr(gan(IMAGES, cost=cost).model.game.cost) == f"{words}()"
 
 
 def test_weights_start_with_the_standard_deviation_of_the_paper():
@@ -636,7 +642,7 @@ def test_sampling_leaves_the_mode_of_the_generator(mode: bool):
 def test_gradients_are_those_of_finite_differences(penalty: float):
     with seeded(0):
         critic = MLP(2, 1, (4,), activation=nn.Tanh)
-        model = GAN(Real((2,)), latent=2, discriminator=critic, gradient_penalty=penalty).double()
+        model = GAN(Real((2,)), latent=2, discriminator=critic, penalty=ZeroSlopes(penalty)).double()
     x, noise, h = Noise(1).normal((5, 2), "x").double(), Noise(0), 1e-5
     for objective in model.objectives():
         model.zero_grad()

@@ -282,3 +282,26 @@ def test_samples_of_reals_do_not_run_away(make):
     assert float(x.abs().max()) < 1e6  # growth is not compounded from variable to variable
     params = torch.tensor([0.0, 0.0, 1e4]).expand(100, -1)
     assert bool(torch.isfinite(GaussianMixtureHead(1).sample(params, torch.rand(100, 2))).all())
+
+
+# Where an entropy coder puts a value
+
+
+@pytest.mark.parametrize(
+    "head", [BernoulliHead(), CategoricalHead(7), LogisticMixtureHead(9, 3), LogisticMixtureHead(256, 2)], ids=str
+)
+def test_intervals_lie_side_by_side_and_are_as_wide_as_values_are_probable(head):
+    n = getattr(head, "n", 2)
+    params = 3 * Noise(0).normal((5, head.width), "params", like=torch.zeros((), dtype=torch.float64))
+    cells = torch.arange(n).expand(5, n)
+    low, high = head.interval(params[:, None].expand(5, n, -1), cells)
+    assert bool((low[:, 0] == 0).all()) and torch.allclose(high[:, -1], torch.ones(5, dtype=torch.float64))
+    assert torch.equal(low[:, 1:], high[:, :-1])
+    log_p = head.log_prob(params[:, None].expand(5, n, -1), cells)
+    assert torch.allclose(high - low, log_p.exp(), atol=1e-12)
+    assert head.of(3) is head
+
+
+def test_a_density_has_no_interval():
+    with pytest.raises(ValueError, match="Round it to levels first"):
+        GaussianMixtureHead(2).interval(torch.zeros(1, 6), torch.zeros(1))

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from ptheta.distributions.fdivergences import JensenShannon
-from ptheta.distributions.games import pure_equilibria, simultaneous_steps
+from ptheta.distributions.games import alternating_steps, extragradient_steps, pure_equilibria, simultaneous_steps
 from ptheta.distributions.information import (
     cross_entropy,
     entropy,
@@ -78,7 +78,12 @@ CLAIMS = {  # the claim, and the words in the names of the tests that hold it, h
         "squared_error_with_two_right_answers",
     ),
     "the adversarial autoencoder's identity": ("expected_rate_splits",),
-    "games": ("simultaneous_steps_spiral_out", "prisoners_dilemma"),
+    "games": (
+        "simultaneous_steps_spiral_out",
+        "alternating_steps_stay",
+        "extragradient_steps_come",
+        "prisoners_dilemma",
+    ),
     "equal likelihood, bad samples": ("hundredth_of_the_truth",),
 }
 
@@ -407,6 +412,25 @@ def test_the_expected_rate_splits_into_information_and_a_divergence_of_the_aggre
 def test_simultaneous_steps_spiral_out_by_one_plus_eta_squared():
     squares = simultaneous_steps(0.6, -0.2, rate=0.1, steps=50).square().sum(1)
     torch.testing.assert_close(squares[1:] / squares[:-1], torch.full((50,), 1.01), atol=1e-12, rtol=0)
+
+
+def test_alternating_steps_stay_on_an_ellipse():
+    x, y = alternating_steps(0.6, -0.2, rate=0.3, steps=500).T
+    torch.testing.assert_close(x**2 + y**2 - 0.3 * x * y, torch.full((501,), 0.436, dtype=torch.float64))
+    spiralling = simultaneous_steps(0.6, -0.2, rate=0.3, steps=500).square().sum(1)
+    assert float((x**2 + y**2).max()) < 0.6 < 1e10 < float(spiralling[-1])
+    first, second = alternating_steps(0.6, -0.2, rate=0.3, steps=1)  # the second player has seen the first one's move
+    assert second[0] == first[0] - 0.3 * first[1] and second[1] == first[1] + 0.3 * second[0]
+
+
+def test_extragradient_steps_come_to_rest():
+    path = extragradient_steps(0.6, -0.2, rate=0.3, steps=50)
+    squares = path.square().sum(1)
+    shrink = 1 - 0.3**2 + 0.3**4
+    torch.testing.assert_close(squares[1:] / squares[:-1], torch.full((50,), shrink, dtype=torch.float64))
+    x, y = path[0]
+    ahead = torch.stack([x - 0.3 * y, y + 0.3 * x])
+    torch.testing.assert_close(path[1], torch.stack([x - 0.3 * ahead[1], y + 0.3 * ahead[0]]))
 
 
 def test_the_prisoners_dilemma_has_one_equilibrium_and_nobody_likes_it():

@@ -19,6 +19,7 @@ from ptheta.distributions.heads import (
 )
 from ptheta.nn import masked
 from ptheta.nn.masked import MaskedLinear, MaskedMLP
+from ptheta.nn.unrolled import Unrolled
 from ptheta.noise import Noise
 from ptheta.recipes import autoregressive as recipes
 from ptheta.spaces import Binary, Classes, Levels, Real, Symbols
@@ -99,7 +100,7 @@ class Unknown(BernoulliHead.__bases__[0]):
     """A head that no average is known of."""
 
     width = 1
-    log_prob = sample = temper = mean = lambda self, *inputs: inputs[0]
+    log_prob = sample = temper = mean = interval = lambda self, *inputs: inputs[0]
 
 
 HEADS = [
@@ -170,10 +171,9 @@ def test_every_hidden_unit_is_computed_once(space, masks):
     assert sum(rows) == masks * (12 + 9)
 
 
-def test_a_cache_that_mixes_up_the_masks_is_rejected():
+def test_a_cache_that_mixes_up_the_masks_is_rejected(monkeypatch):
     model = rough(masks=3)
-    honest = model.network.unroll
-    model.network.unroll = lambda n, context, t: honest(n, context, 0)
+    monkeypatch.setattr("ptheta.autoregressive.made.Unrolled", lambda net, n, context, t: Unrolled(net, n, context, 0))
     naive, cached = (model.sample(200, noise=Noise(1), method=m) for m in ("naive", "cached"))
     assert not torch.equal(naive, cached)
 

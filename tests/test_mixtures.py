@@ -14,8 +14,8 @@ from sklearn.neighbors import KernelDensity
 from torch import Tensor
 from torch.distributions import Normal
 
+import exact_scores
 import ptheta
-import truths
 from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions import (
     KDE,
@@ -28,8 +28,9 @@ from ptheta.distributions import (
     Uniform,
     closed_form,
     dequantized_space,
+    kde,
 )
-from ptheta.distributions.mixtures import Mixture, _nearest_centre
+from ptheta.distributions.mixtures import Mixture, nearest_centre
 from ptheta.noise import Noise
 from ptheta.recipes import find_recipe
 from ptheta.spaces import Binary, Classes, Levels, Real, Space, Symbols
@@ -69,7 +70,7 @@ MIXTURES = {
         lambda: ProductMixture(Symbols((12,), 4), components=3, tolerance=1e-7, smoothing=0.5),
         templates(300, 4),
     ),
-    "full": (lambda: GaussianMixture(Real((2,)), components=3, tolerance=1e-7), blobs(300)),
+    "full": (lambda: GaussianMixture(Real((2,)), components=3, tolerance=1e-7, smoothing=4), blobs(300)),
     "diagonal": (lambda: GaussianMixture(Real((2,)), components=4, tolerance=1e-7, covariance="diagonal"), blobs(300)),
     "unsmoothed": (lambda: GaussianMixture(Real((2,)), components=3, tolerance=1e-7, smoothing=0), blobs(300)),
 }
@@ -78,7 +79,8 @@ MIXTURES = {
 @pytest.mark.parametrize("name", MIXTURES)
 def test_em_climbs(name):
     make, x = MIXTURES[name]
-    climbs(make().fit(x))
+    model = make()
+    climbs(model.fit(Dataset("x", model.space, Events(x), Events(x[::5]), Events(x[:0]))))
 
 
 @pytest.mark.parametrize("name", ["bits", "full"])
@@ -90,8 +92,8 @@ def test_em_with_a_wrong_m_step_falls(name, monkeypatch):
     right = model.maximise
     rounds = iter(range(1000))
 
-    def wrong(mass, sums):
-        first, *rest = right(mass, sums)
+    def wrong(mass, sums, smoothing):
+        first, *rest = right(mass, sums, smoothing)
         return first + 0.3 * (next(rounds) % 2), *rest
 
     monkeypatch.setattr(model, "maximise", wrong)
@@ -167,10 +169,111 @@ def test_the_start_that_validates_best_is_kept():
 
 def test_a_smoothed_component_does_not_shrink_onto_an_event():
     x = torch.cat([blobs(40), torch.full((5, 2), 9.0).double()])  # five equal events
-    model = GaussianMixture(Real((2,)), components=4).fit(x)
+    model = GaussianMixture(Real((2,)), components=4, smoothing=4).fit(x)
     assert float(model.factor.diagonal(dim1=2, dim2=3).min()) > 0.05
     with pytest.raises(ValueError, match="a covariance is singular"):
         GaussianMixture(Real((2,)), components=4, smoothing=0).fit(x)
+
+
+def collinear(n: int, seed: int = 0) -> Dataset:
+    """Six columns, of which three are nearly functions of the others, in two clouds."""
+    noise = Noise(seed)
+    x = noise.normal((n, 3), "x").double() + 4 * (noise.uniform((n, 1), "which") < 0.5)
+    x = torch.cat([x, x @ torch.ones(3, 3).double().tril() + 1e-3 * noise.normal((n, 3), "thin").double()], 1)
+    train, valid, test = (Events(part) for part in x.split([n // 2, n // 4, n // 4]))
+    return Dataset("collinear", Real.standardising(x), train, valid, test)
+
+
+def cloud(n: int) -> Dataset:
+    """One Gaussian: to have components is to overfit."""
+    parts = (Events(Noise(seed).normal((n, 4), "x").double()) for seed in range(3))
+    return Dataset("cloud", Real((4,)), *parts)
+
+
+def coins(n: int) -> Dataset:
+    """Independent bits: to have components is to overfit."""
+    parts = (Events((Noise(seed).uniform((n, 10), "x") < 0.3).byte()) for seed in range(3))
+    return Dataset("coins", Binary((10,)), *parts)
+
+
+def validates_no_worse_than_one(make, data: Dataset) -> None:
+    """A mixture validates at least as well as a single component of its kind."""
+    many, one = (make(data.space, components).fit(data).log_prob(data.valid.x).mean() for components in (8, 1))
+    assert float(many) >= float(one) - 1e-6, f"a mixture is {float(one - many)} nats worse than one component"
+
+
+SINGLES = {
+    "full, collinear": (lambda space, m, **o: GaussianMixture(space, components=m, **o), collinear(600)),
+    "full, one cloud": (lambda space, m, **o: GaussianMixture(space, components=m, **o), cloud(60)),
+    "diagonal, one cloud": (lambda space, m: GaussianMixture(space, components=m, covariance="diagonal"), cloud(60)),
+    "bits, independent": (lambda space, m: ProductMixture(space, components=m), coins(60)),
+}
+
+
+@pytest.mark.parametrize("name", SINGLES)
+def test_a_mixture_validates_at_least_as_well_as_one_component(name, monkeypatch):
+    make, data = SINGLES[name]
+    validates_no_worse_than_one(make, data)
+    if "collinear" not in name:  # the twin: without the single component among what is tried
+        monkeypatch.setattr(Mixture, "_single", lambda self, cells, smoothing: self._spread_out(cells, 1e9, ROLL))
+        with pytest.raises(AssertionError, match="nats worse than one component"):
+            validates_no_worse_than_one(make, data)
+
+
+ROLL = torch.Generator().manual_seed(0)
+
+
+def test_smoothing_towards_variances_alone_would_lose_what_one_gaussian_sees(monkeypatch):
+    data = collinear(600)
+
+    def gap(**options) -> float:
+        model = GaussianMixture(data.space, components=4, **options).fit(data)
+        return float((model.log_prob(data.test.x) - Gaussian(data.space).fit(data).log_prob(data.test.x)).mean())
+
+    assert gap() > 0.5  # nats better than one Gaussian
+    right = GaussianMixture._broad
+    monkeypatch.setattr(GaussianMixture, "_broad", lambda self, mass, sums: right(self, mass, sums).diag().diag())
+    assert gap(smoothing=8.0) < -5, "the twin, which shrinks towards a diagonal, should lose"
+
+
+def test_validation_chooses_the_strength_of_smoothing():
+    data = collinear(600)
+    scores = {}
+    for smoothing in (None, 8.0, 0.8, 0.08, 0.008):
+        model = GaussianMixture(data.space, components=4, smoothing=smoothing).fit(data)
+        scores[smoothing] = float(model.log_prob(data.valid.x).mean())
+    assert scores[None] >= max(scores[8.0], scores[0.8]) - 0.05
+    assert max(scores.values()) - min(scores.values()) > 0.1, "smoothing makes no difference here"
+
+
+def test_without_validation_events_a_fifth_is_held_out_and_all_are_fitted():
+    x = collinear(300).train.x
+    model = GaussianMixture(Real.standardising(x), components=3).fit(x)
+    shuffled = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    assert len(model.smoothings) > 1
+    last = model.trace[0, -1]
+    total, mass, _ = model._e_step(model.space.cells(x)[shuffled], model.log_weight[0], model.parameters_of(0), 0.0)
+    assert float(mass.sum()) == pytest.approx(len(x)) and total > float(last) - 5
+
+
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+def test_completions_of_three_reals_follow_the_density(covariance):
+    x = torch.cat([blobs(300), blobs(300)[:, :1] ** 2], 1)
+    model = GaussianMixture(Real.standardising(x), components=4, covariance=covariance).fit(x)
+    for known in ([True, False, True], [False, True, True]):
+        mask, at = torch.tensor([known]), x[:1]
+        drawn = model.complete(at.expand(3000, -1), mask.expand(3000, -1), noise=Noise(1))[:, ~mask[0]].squeeze(1)
+        line = torch.linspace(-20, 30, 20_000, dtype=torch.float64)
+        events = at.expand(len(line), -1).clone()
+        events[:, ~mask[0]] = line[:, None]
+        p = model.log_prob(events).exp()
+
+        def cdf(v: np.ndarray, line: Tensor = line, p: Tensor = p) -> np.ndarray:
+            return np.interp(v, line.numpy(), (p.cumsum(0) / p.sum()).numpy())
+
+        assert stats.kstest(drawn, cdf).pvalue > 1e-3
+        blind = model.sample(3000, noise=Noise(2))[:, ~mask[0]].squeeze(1)
+        assert stats.kstest(blind, cdf).pvalue < 1e-6
 
 
 # Kernels
@@ -198,13 +301,24 @@ def test_the_bandwidth_maximises_the_leave_one_out_likelihood():
     assert training[h] < training[h / 10] < training[h / 100]  # which is why the training likelihood cannot choose
 
 
-def test_validation_chooses_the_bandwidth_when_asked():
+def test_validation_chooses_the_bandwidth_unless_told_otherwise():
     train, valid = Events(blobs(60)), Events(blobs(500, seed=1) * 3)
     data = Dataset("blobs", Real((2,)), train, valid, valid)
-    wide = KDE(Real((2,)), choose="validation").fit(data)
-    narrow = KDE(Real((2,))).fit(data)
+    wide = KDE(Real((2,))).fit(data)
+    narrow = KDE(Real((2,)), choose="leave-one-out").fit(data)
     assert float(wide.width) > 2 * float(narrow.width)
     assert wide.log_prob(valid.x).mean() > narrow.log_prob(valid.x).mean()
+
+
+def test_copies_do_not_draw_the_bandwidth_to_zero(monkeypatch):
+    once = blobs(60)
+    often, alone = (float(KDE(Real((2,))).fit(x).width) for x in (once.repeat(5, 1), once))
+    assert often == pytest.approx(alone, rel=0.05)
+    data = Dataset("copies", Real((2,)), Events(once), Events(once[:20]), Events(once[:20]))
+    assert float(KDE(Real((2,))).fit(data).width) > alone / 2
+    monkeypatch.setattr(kde, "SAME", -1.0)
+    assert float(KDE(Real((2,))).fit(once.repeat(5, 1)).width) < alone / 50, "the twin keeps copies"
+    assert float(KDE(Real((2,))).fit(torch.ones(9, 2)).width) > 0
 
 
 def test_samples_of_narrow_kernels_are_training_events():
@@ -264,7 +378,7 @@ def test_through_a_logit_the_loss_is_the_bound_and_samples_follow_the_masses():
     (objective,) = model.objectives()
     loss = objective.loss(levels, None, Noise(0).at("draw", 0))
     torch.testing.assert_close(loss, -model.elbo(levels, noise=Noise(0)), rtol=0, atol=1e-12)
-    mass = truths.exact_log_prob(model, levels, None).exp()[1:4]  # what lies outside the box is drawn as its ends
+    mass = exact_scores.exact_log_prob(model, levels, None).exp()[1:4]  # what lies outside the box is drawn as its ends
     drawn = model.sample(n, noise=Noise(1)).flatten().bincount(minlength=5)[1:4] / n
     assert bool(((drawn - mass).abs() < 4 * (mass * (1 - mass) / n).sqrt()).all())
 
@@ -404,12 +518,12 @@ def test_the_start_that_validates_best_need_not_be_the_one_that_trained_best():
     apart = 0
     for seed in range(5):
         generator = torch.Generator().manual_seed(seed)
-        starts = [model._climb(cells, generator) for _ in range(model.restarts)]
-        held = [float(model._log_prob(valid, weight, parts).mean()) for weight, parts, _ in starts]
-        _, _, trace = model._best_start(cells, valid, torch.Generator().manual_seed(seed))
+        starts = [model._climb(cells, model._spread_out(cells, 0.1, generator), 0.1) for _ in range(model.restarts)]
+        held = [float(model._log_prob(valid, fit.log_weight, fit.parameters).mean()) for fit in starts]
+        found = model._best(cells, valid, torch.Generator().manual_seed(seed))
         best = max(range(4), key=held.__getitem__)
-        assert trace == starts[best][2]
-        apart += best != max(range(4), key=lambda k: starts[k][2][-1])
+        assert found.trace == starts[best].trace
+        apart += best != max(range(4), key=lambda k: starts[k].trace[-1])
     assert apart > 0, "the two choices never differed, so nothing was tested"
 
 
@@ -417,17 +531,19 @@ def test_each_centre_is_sought_far_from_all_others():
     clusters = torch.tensor([[0.0, 0], [10, 0], [0, 10], [10, 10]]).double().repeat_interleave(25, 0)
     points = clusters + 1e-3 * Noise(0).normal((100, 2), "points").double()
     for seed in range(20):
-        nearest = _nearest_centre(points, 4, torch.Generator().manual_seed(seed)).argmax(1).view(4, 25)
+        nearest = nearest_centre(points, 4, torch.Generator().manual_seed(seed)).argmax(1).view(4, 25)
         assert bool((nearest == nearest[:, :1]).all()) and len(nearest[:, 0].unique()) == 4
 
 
 def prior_by_hand(model: GaussianMixture, cells: Tensor) -> float:
-    """-a/2 sum_m (log |cov_m| + tr cov_m^-1 S0), S0 = diag(variances) / M^(2/D)."""
-    broad = cells.var(0, correction=0).diag() / model.components ** (2 / cells.shape[1])
+    """-a/2 sum_m (log |cov_m| + tr cov_m^-1 S0), S0 = (covariance + 1e-6) / M^(2/D), its diagonal if diagonal."""
+    spread = torch.cov(cells.T, correction=0).reshape(cells.shape[1], -1) + 1e-6 * torch.eye(cells.shape[1])
+    spread = spread if model.covariance == "full" else spread.diag().diag()
+    broad = spread / model.components ** (2 / cells.shape[1])
     factor = model.factor[0] if model.covariance == "full" else model.factor[0].diag_embed()
     covariance = factor @ factor.mT
     trace = (torch.linalg.inv(covariance) @ broad).diagonal(dim1=1, dim2=2).sum()
-    return -0.5 * model.smoothing * float(torch.logdet(covariance).sum() + trace)
+    return -0.5 * model.smoothings[0] * float(torch.logdet(covariance).sum() + trace)
 
 
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
@@ -447,7 +563,8 @@ def test_much_smoothing_leaves_the_broad_covariance():
     x = blobs(200)
     space = Real.standardising(x)
     model = GaussianMixture(space, components=4, smoothing=1e9, restarts=1, iterations=3).fit(x)
-    torch.testing.assert_close(model.factor[0, 0] @ model.factor[0, 0].T, torch.eye(2).double() / 4, atol=1e-5, rtol=0)
+    broad = torch.cov(space.cells(x).T, correction=0) / 4
+    torch.testing.assert_close(model.factor[0, 0] @ model.factor[0, 0].T, broad, atol=1e-5, rtol=0)
 
 
 def test_a_class_chooses_its_bandwidth_on_its_own_validation_events():
@@ -483,3 +600,10 @@ def test_samples_do_not_depend_on_the_chunks_they_are_drawn_in(make, monkeypatch
     whole = model.sample(11, noise=Noise(0))
     monkeypatch.setattr(closed_form, "CELLS", 12)
     assert torch.equal(model.sample(11, noise=Noise(0)), whole)
+
+
+def test_a_closed_form_cast_to_half_precision_is_refused():
+    model = KDE(Real((2,)), bandwidth=1.0).fit(torch.randn(20, 2)).half()
+    with pytest.raises(ValueError, match="numbers were cast to"):
+        model.log_prob(torch.zeros(1, 2))
+    assert model.double().log_prob(torch.zeros(1, 2)).isfinite().all()

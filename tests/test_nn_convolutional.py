@@ -21,8 +21,8 @@ def test_halvings_round_up_until_a_side_is_small() -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_every_pixel_is_seen_and_drawn(shape: tuple[int, int, int]) -> None:
     with seeded(0):
-        encoder = ConvEncoder(shape, 6, width=3, hidden=16, context=2).double()
-        decoder = ConvDecoder(3, shape, 2, width=3, hidden=16, context=2).double()
+        encoder = ConvEncoder(shape, 6, width=3, hidden=16, context=(2,)).double()
+        decoder = ConvDecoder(3, shape, 2, width=3, hidden=16, context=(2,)).double()
     context = torch.eye(2, dtype=torch.float64)
     x = torch.randn(2, *shape, dtype=torch.float64, requires_grad=True)
     code = encoder(x, context)

@@ -84,7 +84,7 @@ DROPPING: dict[str, Callable[[float], Any]] = {
 @pytest.mark.parametrize("name", DROPPING)
 def test_dropout_drops_while_training_and_never_else(name: str):
     with seeded(0):
-        model = DROPPING[name](0.5)
+        model = DROPPING[name](0.5).train()  # a fresh model rests
     with torch.no_grad():
         for key, p in model.named_parameters():
             p += 0.5 * Noise(1).normal(p.shape, key, like=p)
@@ -118,6 +118,6 @@ def test_attention_is_dropped_while_training_and_never_else(monkeypatch: pytest.
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", noted)
     net, x = CausalTransformer(WIDTH, layers=1, heads=HEADS, dropout=0.3), torch.zeros(1, 2, WIDTH)
-    net(x)
+    net.train()(x)
     net.eval()(x)
     assert rates == [0.3, 0.0]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ptheta import Noise
-from ptheta.noise import seeded
+from ptheta.noise import seeded, seeded_generator
 
 ALARM = 1e-3  # the false-alarm rate of each statistical test
 DRAWS = ("uniform", "normal")
@@ -189,3 +189,19 @@ def test_seeded_restores_the_global_generator():
         pass
     with pytest.raises(RuntimeError), seeded(9):
         raise RuntimeError
+
+
+def test_a_seed_that_torch_cannot_hold_is_refused_in_a_sentence_and_nothing_changes():
+    before = torch.get_rng_state()
+    for seed in (2**63, -(2**63) - 1):
+        with (
+            pytest.raises(
+                ValueError, match=r"^a seed should be an integer from -2\^63 to 2\^63 - 1, but it is -?\d+\.$"
+            ),
+            seeded(seed),
+        ):
+            pass
+    with seeded(2**63 - 1):
+        drawn = torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(drawn, torch.rand(3, generator=seeded_generator(2**63 - 1)))

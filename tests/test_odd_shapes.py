@@ -1,4 +1,4 @@
-"""Every autoregressive model on shapes and ranges that are easily got wrong, with a class that must reach all."""
+"""Every autoregressive model on shapes and ranges that are easily got wrong, given a class or a picture."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import laws
-from cases import shaken, toy_events
+from cases import shaken
 from ptheta.autoregressive import (
     FVBN,
     MADE,
@@ -25,23 +25,26 @@ from ptheta.autoregressive import (
 )
 from ptheta.noise import Noise, seeded
 from ptheta.spaces import Binary, Classes, Levels, Real, Space, Symbols
+from toy_law import toy_events
 
-CLASSES = {"context_space": Classes(3)}
-IMAGES: dict[str, Callable[[Space], Any]] = {
-    "Row LSTM": lambda s: RowLSTM(s, hidden=4 * s.shape[0], layers=1, kernel=3, **CLASSES),
-    "diagonal BiLSTM": lambda s: DiagonalBiLSTM(s, hidden=4 * s.shape[0], layers=1, kernel=3, **CLASSES),
-    "PixelCNN": lambda s: PixelCNN(s, hidden=8 * s.shape[0], blocks=1, position=True, **CLASSES),
-    "gated PixelCNN": lambda s: GatedPixelCNN(s, hidden=4 * s.shape[0], layers=2, position=True, **CLASSES),
-    "PixelCNN++": lambda s: PixelCNNPP(s, width=4, blocks=1, scales=2, components=2, **CLASSES),
+Make = Callable[[Space, Space], Any]
+
+CLASSES, PICTURE = Classes(3), Levels((2, 2, 3), 3)
+IMAGES: dict[str, Make] = {
+    "Row LSTM": lambda s, c: RowLSTM(s, hidden=4 * s.shape[0], layers=1, kernel=3, context_space=c),
+    "diagonal BiLSTM": lambda s, c: DiagonalBiLSTM(s, hidden=4 * s.shape[0], layers=1, kernel=3, context_space=c),
+    "PixelCNN": lambda s, c: PixelCNN(s, hidden=8 * s.shape[0], blocks=1, position=True, context_space=c),
+    "gated PixelCNN": lambda s, c: GatedPixelCNN(s, hidden=4 * s.shape[0], layers=2, position=True, context_space=c),
+    "PixelCNN++": lambda s, c: PixelCNNPP(s, width=4, blocks=1, scales=2, components=2, context_space=c),
 }
-VECTORS: dict[str, Callable[[Space], Any]] = {
-    "FVBN": lambda s: FVBN(s, **CLASSES),
-    "NADE": lambda s: NADE(s, hidden=6, **CLASSES),
-    "MADE": lambda s: MADE(s, hidden=(20,), masks=2, direct=True, **CLASSES),
-    "EoNADE": lambda s: EoNADE(s, hidden=(8,), orders=3, **CLASSES),
-    "LSTM": lambda s: RNN(s, hidden=6, **CLASSES),
-    "GRU with places": lambda s: RNN(s, hidden=6, layers=2, cell="gru", positions=2, **CLASSES),
-    "transformer": lambda s: Transformer(s, width=4, layers=1, heads=2, **CLASSES),
+VECTORS: dict[str, Make] = {
+    "FVBN": lambda s, c: FVBN(s, context_space=c),
+    "NADE": lambda s, c: NADE(s, hidden=6, context_space=c),
+    "MADE": lambda s, c: MADE(s, hidden=(20,), masks=2, direct=True, context_space=c),
+    "EoNADE": lambda s, c: EoNADE(s, hidden=(8,), orders=3, context_space=c),
+    "LSTM": lambda s, c: RNN(s, hidden=6, context_space=c),
+    "GRU with places": lambda s, c: RNN(s, hidden=6, layers=2, cell="gru", positions=2, context_space=c),
+    "transformer": lambda s, c: Transformer(s, width=4, layers=1, heads=2, context_space=c),
 }
 SHAPES = [
     Binary((1, 5, 3)),
@@ -54,25 +57,28 @@ SHAPES = [
 FRAMES = [Binary((3, 2)), Symbols((1, 4), 3), Levels((4, 1), 40), Levels((1, 1), 256)]
 PAIRS = [(name, make, space) for name, make in (IMAGES | VECTORS).items() for space in SHAPES]
 PAIRS += [(name, make, space) for name, make in VECTORS.items() for space in (Binary(()), Symbols((), 4), Real(()))]
-PAIRS += [("RNN-NADE", lambda s: RNNNADE(s, hidden=4, units=6, **CLASSES), space) for space in FRAMES]
+PAIRS += [("RNN-NADE", lambda s, c: RNNNADE(s, hidden=4, units=6, context_space=c), space) for space in FRAMES]
 UNSUPPORTED = {"PixelCNN++": (Symbols,), "FVBN": (Real,), "transformer": (Real,)}
 PAIRS = [pair for pair in PAIRS if not isinstance(pair[2], UNSUPPORTED.get(pair[0], ()))]
+TRIPLES = [(*pair, CLASSES) for pair in PAIRS] + [(*pair, PICTURE) for pair in PAIRS if pair[0] in IMAGES]
 
 
 @pytest.mark.parametrize(
-    ("make", "space"), [pytest.param(make, space, id=f"{name}, {space}") for name, make, space in PAIRS]
+    ("make", "space", "given"),
+    [pytest.param(make, space, given, id=f"{name}, {space}, {given}") for name, make, space, given in TRIPLES],
 )
-def test_odd_shapes_keep_the_laws(make: Callable[[Space], Any], space: Space):
+def test_odd_shapes_keep_the_laws(make: Make, space: Space, given: Levels | Symbols):
     with seeded(0):
-        model = shaken(make(space), 0.3)
-    x, c = toy_events(model, 6)[0], torch.arange(6) % 3
+        model = shaken(make(space, given), 0.3)
+    x, c = toy_events(model, 6)
+    c = torch.arange(6) % 3 if given is CLASSES else c
     assert model.log_prob(x, c).shape == (6,) and bool(torch.isfinite(model.log_prob(x, c)).all())
     assert model.sample(0, c[:0], noise=Noise(0)).shape == (0, *space.shape)
     if isinstance(model, Autoregressive):
         laws.samplers_agree(model, c)
         cells = space.cells(x)[:, model.order]
         moved = model.conditionals(cells, c) != model.conditionals(cells, (c + 1) % 3)
-        assert bool(moved.any(2).any(0).all()), "a class does not reach every conditional"
+        assert bool(moved.any(2).any(0).all()), "a context does not reach every conditional"
     else:
         drawn = [model.sample(6, c, noise=Noise(1), method=method) for method in ("naive", "cached")]
         laws.same(*drawn, "the cached sampler draws other events than the naive one")

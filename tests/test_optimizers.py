@@ -1,6 +1,8 @@
 """Optimisers as records: the steps they take, against their formulas by hand."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -56,3 +58,36 @@ def test_overrides_replace_what_is_given_and_only_that():
     base = Adam(0.1, weight_decay=0.01, clip=1.0)
     assert base.with_(learning_rate=0.2, weight_decay=None, clip=None) == Adam(0.2, weight_decay=0.01, clip=1.0)
     assert base.with_(weight_decay=0.0).weight_decay == 0.0
+
+
+@pytest.mark.parametrize(
+    ("rule", "theirs"),
+    [
+        (Adam(0.1, weight_decay=0.1), lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.1)),
+        (Adam(0.1, weight_decay=0.1, decoupled=True), lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.1)),
+        (SGD(0.1, momentum=0.5), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5)),
+    ],
+    ids=["Adam", "AdamW", "SGD"],
+)
+def test_without_marks_for_the_compiler_the_steps_are_those_of_torch(rule, theirs):
+    paths = []
+    for make in (rule.build, theirs):
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 5, dtype=torch.float64))
+        built = make([weight])
+        for _ in range(4):
+            built.zero_grad()
+            (weight**3).sum().backward()
+            built.step()
+            built.load_state_dict(built.state_dict())
+        paths.append(weight.detach().clone())
+    torch.testing.assert_close(*paths)
+
+
+def test_training_imports_neither_a_compiler_nor_the_data_of_scikit_learn(tmp_path):
+    code = (
+        "import sys; from ptheta.cli import main; "
+        "main('fit nade --data digits --hidden 4 --steps 2 --quiet --out r'.split()); "
+        "print([m for m in ('torch._dynamo', 'sympy', 'sklearn', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout

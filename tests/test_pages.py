@@ -4,11 +4,12 @@ import doctest
 import re
 import sys
 from pathlib import Path
+from runpy import run_path
 from types import ModuleType
 
 import pytest
 
-from ptheta.recipes.reproductions import ROWS
+from ptheta.papers import ROWS, Row
 from ptheta.taxonomy import leaves
 
 ROOT = Path(__file__).parent.parent
@@ -16,29 +17,32 @@ NAMES = [leaf.name for _, leaf in leaves()]
 
 
 @pytest.fixture(scope="module")
-def printer() -> ModuleType:
-    """The module that prints the pages, as the command finds it."""
-    sys.path.append(str(ROOT / "benchmarks"))
+def documents() -> dict[Path, str]:
+    """What the command prints, by the place of each document; its modules can be imported afterwards."""
+    sys.path[:0] = added = [str(ROOT / "docs" / "printers"), str(ROOT / "benchmarks")]
     try:
-        import pages
+        return run_path(str(ROOT / "docs" / "printers"))["documents"]()
     finally:
-        sys.path.pop()
-    return pages
+        sys.path[:] = [place for place in sys.path if place not in added]
 
 
-def test_the_tables_of_the_readme_are_as_printed(printer):
-    import table
-
-    text = (ROOT / "README.md").read_text()
-    assert table.filled(text) == text, "python benchmarks/table.py --write"
-    assert (ROOT / "docs" / "speed.md").read_text() == table.speed_page(), "python benchmarks/table.py --write"
+@pytest.fixture(scope="module")
+def printer(documents) -> ModuleType:
+    """The module that prints the pages of models."""
+    return sys.modules["pages"]
 
 
-def test_the_pages_are_as_printed(printer):
-    printed, folder = printer.pages(), ROOT / "docs" / "models"
-    assert sorted(printed) == sorted(path.name for path in folder.iterdir())
-    stale = [name for name, text in printed.items() if (folder / name).read_text() != text]
-    assert not stale, "python benchmarks/pages.py --write"
+def test_the_documents_are_as_printed(documents):
+    stale = [str(path) for path, text in documents.items() if not path.is_file() or path.read_text() != text]
+    assert not stale, "make docs"
+    folder = ROOT / "docs" / "models"
+    assert sorted(folder.iterdir()) == sorted(path for path in documents if path.parent == folder)
+
+
+def test_the_readme_points_to_the_documents():
+    links = re.findall(r"\]\((?!https://)([^)#]+)", (ROOT / "README.md").read_text())
+    assert {"docs/models/README.md", "docs/measured.md", "docs/speed.md"} <= set(links)
+    assert not [link for link in links if not (ROOT / link).exists()]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,10 +66,28 @@ def test_a_page_and_a_picture_belong_to_the_longest_name(printer):
 
 def test_every_measured_line_is_on_the_page_of_its_model(printer):
     pages = printer.pages()
-    for line in printer.rows():
-        assert f"| {line.name} |" in pages[f"{line.row.model}.md"]
+    for one in printer.answers():
+        assert f"| {one.name} |" in pages[f"{one.row.model}.md"]
     for row in ROWS.values():
         assert row.name in pages[f"{row.model}.md"]
+
+
+def test_a_row_is_reached_if_every_seed_reaches_it(printer):
+    from measured import Measured, further, table
+
+    row = Row("r", -9.36, -9.5, "at least", "nats", "red-wine", "nade", floor=(-13.18, "one Gaussian"))
+    ours = {"0": -9.4, "1": -9.45, "2": -9.53}
+    results = {seed: {"ours": value, "cpu_seconds": 2.0, "details": {"error": 0.25}} for seed, value in ours.items()}
+    lines = table([Measured(row, "r", False, results)]).splitlines()
+    assert lines[2] == "| r | -9.36 | at least -9.5 | -9.46 ± 0.16 (3 seeds) | **seed 2 missed** (-9.53) | 2 |"
+    assert lines[-1] == "± is the 95 % half-width of the mean over seeds (Student's t)."  # 4.303 * 0.0656 / sqrt 3
+    assert further([Measured(row, "r", False, results)]) == "- `r`: floor -13.18 (one Gaussian); error: 0.2500 ± 0."
+    results["1"]["ours"] = -9.6
+    assert "**seeds 1, 2 missed** (-9.60, -9.53)" in table([Measured(row, "r", False, results)])
+    alone = {"0": {"ours": -9.4, "resumed": True, "cpu_seconds": 1.0}}
+    assert table([Measured(row, "r", True, alone)]).splitlines()[2] == (
+        "| r | none | at least -9.5 | -9.40 | yes | not counted |"
+    )
 
 
 def test_docstrings_become_markdown(printer):

@@ -9,7 +9,8 @@ from PIL import Image
 
 from ptheta import Binary, Levels, Real, Symbols, Tokens
 from ptheta.metrics import NearestPairs
-from ptheta.report.pictures import grid_image, pairs_picture, picture, save_samples, text_lines
+from ptheta.report.grids import grid_image
+from ptheta.report.pictures import pairs_picture, picture, save_samples, text_lines
 
 
 def opened(png):
@@ -64,11 +65,11 @@ def test_pictures_of_other_spaces():
 def test_text_lines_use_names_signs_or_numbers():
     x = torch.tensor([[0, 2, 1], [1, 1, 0]])
     assert text_lines(x, Tokens(3, 3)) == ["021", "110"]
-    assert text_lines(x, Tokens(3, 3), names=("a", "b", "\n")) == ["a↵b", "bba"]
-    assert text_lines(x, Tokens(3, 3), names=("yes", "no", "?")) == ["yes ? no", "no no yes"]
+    assert text_lines(x, Tokens(3, 3, ("a", "b", "\n"))) == ["a↵b", "bba"]
+    assert text_lines(x, Tokens(3, 3, ("yes", "no", "?"))) == ["yes ? no", "no no yes"]
     assert text_lines(x, Tokens(3, 50)) == ["0 2 1", "1 1 0"]
-    with pytest.raises(ValueError, match="one name for each of 3 symbols, but there are 2"):
-        text_lines(x, Tokens(3, 3), names=("a", "b"))
+    with pytest.raises(ValueError, match="one for each of 3 symbols, all different, but there are 2 names"):
+        Tokens(3, 3, ("a", "b"))
 
 
 def test_pairs_stand_above_each_other():
@@ -89,7 +90,7 @@ def test_saved_events_are_read_back(tmp_path):
     assert (tmp_path / "x.csv").read_text().splitlines()[0] == "x1,x2"
     np.testing.assert_array_equal(np.loadtxt(tmp_path / "x.txt", dtype=np.float32), x.numpy())
     opened((tmp_path / "x.png").read_bytes())
-    save_samples(torch.tensor([[1, 0]]), Tokens(2, 2), tmp_path / "words.txt", names=("a", "b"))
+    save_samples(torch.tensor([[1, 0]]), Tokens(2, 2, ("a", "b")), tmp_path / "words.txt")
     assert (tmp_path / "words.txt").read_text() == "ba\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["words.txt", "x.csv", "x.npy", "x.png", "x.txt"]
 

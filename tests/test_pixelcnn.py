@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import laws
-import sight
+import pixel_sight
 from ptheta.autoregressive import Autoregressive, GatedPixelCNN, PixelCNN, PixelCNNPP
 from ptheta.autoregressive.pixelcnnpp import logistic_channels
 from ptheta.distributions.heads import CategoricalHead, LogisticMixtureHead
@@ -68,7 +68,7 @@ def reach(model: Autoregressive) -> Tensor:
 )
 def test_pixelcnn_has_the_blind_spot_of_its_docstring(shape, kernel, blocks, middle):
     seen = reach(small(PixelCNN, Binary(shape), kernel=kernel, blocks=blocks, middle=middle, position=True))
-    assert torch.equal(seen, sight.pixelcnn(*shape, radius=kernel // 2, blocks=blocks, middle=middle // 2))
+    assert torch.equal(seen, pixel_sight.pixelcnn(*shape, radius=kernel // 2, blocks=blocks, middle=middle // 2))
     assert not torch.equal(seen, laws.all_before(seen)), "the image is too small to have a blind spot"
 
 
@@ -79,7 +79,7 @@ def test_pixelcnn_has_the_blind_spot_of_its_docstring(shape, kernel, blocks, mid
 )
 def test_gated_pixelcnn_has_no_blind_spot(shape, kernel, layers):
     seen = reach(small(GatedPixelCNN, Binary(shape), kernel=kernel, layers=layers))
-    assert torch.equal(seen, sight.gated_pixelcnn(*shape, radius=kernel // 2, layers=layers))
+    assert torch.equal(seen, pixel_sight.gated_pixelcnn(*shape, radius=kernel // 2, layers=layers))
 
 
 def test_deep_gated_stacks_see_everything_and_plain_ones_do_not():
@@ -101,16 +101,20 @@ def test_a_mask_of_the_wrong_kind_leaks():
     for shape in ((1, 3, 3), (3, 2, 2)):
         space = Binary(shape)
         model = small(PixelCNN, space)
-        laws.conditionals_see_only_the_past(model, events(space), None, sight.pixelcnn(*shape, radius=1, blocks=2))
+        laws.conditionals_see_only_the_past(
+            model, events(space), None, pixel_sight.pixelcnn(*shape, radius=1, blocks=2)
+        )
         weight, c = model.first.weight, shape[0]
         model.first.mask[:, :, -1, 1] = channel_mask(weight.shape[1], weight.shape[0], c, "B")
         with pytest.raises(AssertionError, match="leaks"):
-            laws.conditionals_see_only_the_past(model, events(space), None, sight.pixelcnn(*shape, radius=1, blocks=2))
+            laws.conditionals_see_only_the_past(
+                model, events(space), None, pixel_sight.pixelcnn(*shape, radius=1, blocks=2)
+            )
 
 
 def test_a_vertical_stack_that_is_not_shifted_leaks():
     space = Binary((1, 3, 4))
-    model, truth = small(GatedPixelCNN, space), sight.gated_pixelcnn(1, 3, 4, radius=1, layers=2)
+    model, truth = small(GatedPixelCNN, space), pixel_sight.gated_pixelcnn(1, 3, 4, radius=1, layers=2)
     laws.conditionals_see_only_the_past(model, events(space), None, truth)
     model.vertical[0].convolution.shift = (0, 0)
     with pytest.raises(AssertionError, match="leaks"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import laws
-import sight
+import pixel_sight
 from cases import prepared
 from ptheta.autoregressive import DiagonalBiLSTM, RowLSTM
 from ptheta.nn.scan import LSTMScan, diagonals, lstm_update, rows
@@ -102,7 +102,9 @@ def exact_sight(model, classes: int = 0):
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 7), (1, 7, 3), (3, 3, 4)], ids=str)
-@pytest.mark.parametrize(("make", "truth"), [(RowLSTM, sight.row_lstm), (DiagonalBiLSTM, sight.diagonal_bilstm)])
+@pytest.mark.parametrize(
+    ("make", "truth"), [(RowLSTM, pixel_sight.row_lstm), (DiagonalBiLSTM, pixel_sight.diagonal_bilstm)]
+)
 def test_the_sight_is_the_documented_one(make, truth, shape):
     with seeded(0):
         model = rough(make(Levels(shape, 3), hidden=12, layers=2, kernel=3))
@@ -114,17 +116,19 @@ def test_the_sight_is_the_documented_one(make, truth, shape):
 def test_the_blind_spot_of_the_diagonal_bilstm_is_the_end_of_the_row_above():
     """The last pixel of a row first enters features of the row below, near its end; nothing carries them left there."""
     height, width, radius = 4, 12, 3
-    seen = sight.diagonal_bilstm(1, height, width, radius=radius, layers=1)
+    seen = pixel_sight.diagonal_bilstm(1, height, width, radius=radius, layers=1)
     unseen = (torch.ones_like(seen).tril(-1) & ~seen).nonzero().tolist()
     expected = [
         [r * width + c, (r - 1) * width + width - 1] for r in range(1, height) for c in range(width - 1 - radius)
     ]
     assert unseen == expected
-    assert torch.equal(seen, sight.diagonal_bilstm(1, height, width, radius=radius, layers=3))  # layers do not mend it
+    assert torch.equal(
+        seen, pixel_sight.diagonal_bilstm(1, height, width, radius=radius, layers=3)
+    )  # layers do not mend it
 
 
 def test_a_row_lstm_sees_a_triangle():
-    seen = sight.row_lstm(1, 7, 15, radius=1, layers=1)[6 * 15 + 7].reshape(7, 15)
+    seen = pixel_sight.row_lstm(1, 7, 15, radius=1, layers=1)[6 * 15 + 7].reshape(7, 15)
     assert [int(row.sum()) for row in seen[:6]] == [14, 13, 11, 9, 7, 5]
     assert seen[6].nonzero().flatten().tolist() == [5, 6]
 
@@ -141,7 +145,7 @@ def test_handing_the_right_states_over_undelayed_is_rejected(monkeypatch):
     with seeded(0):
         model = rough(DiagonalBiLSTM(Binary((1, 3, 4)), hidden=4, layers=1, kernel=3))
     cells = model.space.cells(model.sample(6, noise=Noise(0)))
-    sees = sight.diagonal_bilstm(1, 3, 4, radius=1, layers=1)
+    sees = pixel_sight.diagonal_bilstm(1, 3, 4, radius=1, layers=1)
     laws.conditionals_see_only_the_past(model, model.space.events(cells), None, sees)
     monkeypatch.setattr(diagonal_bilstm.F, "pad", undelayed)
     with pytest.raises(AssertionError, match="leaks into"):
@@ -154,7 +158,7 @@ def test_a_right_direction_that_is_not_mirrored_is_rejected(monkeypatch):
 
     with seeded(0):
         model = rough(DiagonalBiLSTM(Binary((1, 3, 9)), hidden=4, layers=1, kernel=3))
-    x, sees = model.sample(6, noise=Noise(0)), sight.diagonal_bilstm(1, 3, 9, radius=1, layers=1)
+    x, sees = model.sample(6, noise=Noise(0)), pixel_sight.diagonal_bilstm(1, 3, 9, radius=1, layers=1)
     laws.conditionals_see_only_the_past(model, x, None, sees)
     monkeypatch.setattr(torch.Tensor, "flip", lambda x, axis: x)
     assert diagonal_bilstm is not None

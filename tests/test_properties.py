@@ -93,7 +93,7 @@ def test_spaces_lead_there_and_back(space: Space, n: int, seed: int):
 @given(spaces(), st.integers(0, 10**6), st.floats(0, 1e6))
 def test_whatever_a_network_puts_out_is_projected_to_an_event(space: Space, seed: int, scale: float):
     y = torch.randn(6, *space.embedded_shape, generator=torch.Generator().manual_seed(seed)) * scale
-    space.check(space.project(y))
+    space.check(space.project(y.double() if isinstance(space, Real) else y))  # about an offset float32 is refused
 
 
 DTYPES = [torch.uint8, torch.int8, torch.int32, torch.int64, torch.bool, torch.float16, torch.float32, torch.float64]
@@ -347,7 +347,7 @@ def test_any_table(bench: Path, rows: list[list[str]], between: str, end: str, l
     dataset_or_sentence(bench / "d.csv", label=label)
 
 
-OFFLINE = [name for name, entry in NAMES.items() if entry.maker.startswith("synthetic.")]
+OFFLINE = [name for name, entry in NAMES.items() if entry.maker.startswith("synthetic:")]
 OPTIONS = ("n", "seed", "classes", "std", "modes", "radius", "side", "spacing", "size", "fold", "binary")
 
 

@@ -111,14 +111,33 @@ def answered(capsys: pytest.CaptureFixture[str], words: list[str]) -> tuple[int,
     return code, err
 
 
+def require_sentence(words: list[str], err: str) -> None:
+    """The last line, and no other, says in one sentence what is wrong, and does nothing to the terminal."""
+    *before, last = err.split("\n")[:-1]
+    assert last.startswith("ptheta: ") and last.endswith((".", "?")) and last.isprintable(), (words, err)
+    assert not any(line.startswith("ptheta: ") or "─" in line for line in before), (words, err)
+
+
+def test_a_box_or_a_second_sentence_is_rejected():
+    require_sentence([], "data: 3 rows.\nptheta: it is 3.\n")
+    for err in (
+        "╭─ Error ─╮\n",
+        "ptheta: one.\nptheta: two.\n",
+        "ptheta: no stop\n",
+        "─────\nptheta: one.\n",
+        "ptheta: \x1b.\n",
+    ):
+        with pytest.raises(AssertionError):
+            require_sentence([], err)
+
+
 @examples(120)
 @given(commands())
 def test_any_command_ends_in_a_sentence(desk: Path, capsys: pytest.CaptureFixture[str], words: list[str]):
     assume(not is_long(words))
     code, err = answered(capsys, words)
     if code == 2:
-        said = [line for line in err.splitlines() if line.startswith("ptheta: ")]
-        assert len(said) == 1 or err.strip(), (words, err)
+        require_sentence(words, err)
 
 
 TRAINING = [  # after fit nade --data bits.npy --steps 1
@@ -210,4 +229,6 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words)[-50:].encode("unicode_escape").decode())
 def test_odd_values(desk: Path, capsys: pytest.CaptureFixture[str], words: list[str]):
-    answered(capsys, words)
+    code, err = answered(capsys, words)
+    if code == 2:
+        require_sentence(words, err)

@@ -1,18 +1,20 @@
 """Rows of papers' tables: listed with their times, run, judged, and kept seed by seed."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from ptheta.cli import main
+from ptheta.data import load
 from ptheta.data.music import KEYS, jsb, jsb_pieces
-from ptheta.recipes import RECIPES, reproductions
-from ptheta.recipes.reproductions import ROWS, keep, run_row
-from ptheta.recipes.reproductions_sequences import _per_step
-from ptheta.recipes.row import Row
-from ptheta.recipes.runs import build
+from ptheta.data.synthetic import truth
+from ptheta.papers import ROWS, Found, Row, adversarial, keep, modes, run_row
+from ptheta.papers.sequences import per_step
+from ptheta.recipes import RECIPES
+from ptheta.runs import build
 from ptheta.spaces import Binary, Tokens
 
 QUICK = Row(
@@ -25,7 +27,7 @@ def rows(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     small = replace(QUICK, name="tiny", paper=0.0, pass_line=9.0, run=lambda seed, folder: 8.0)
     for row in (QUICK, replace(QUICK, name="huge", gpu_seconds=600.0, small=small)):
-        monkeypatch.setitem(reproductions.ROWS, row.name, row)
+        monkeypatch.setitem(ROWS, row.name, row)
 
 
 def test_every_row_names_a_recipe_and_says_where_it_is_from():
@@ -52,6 +54,39 @@ def test_results_are_printed_and_kept_seed_by_seed(capsys, tmp_path):
     assert [(seed, r["ours"], r["passed"]) for seed, r in kept.items()] == [("0", 2.5, True), ("1", 3.5, False)]
 
 
+def test_further_numbers_and_the_ends_of_the_scale_are_kept_and_shown(capsys, tmp_path, monkeypatch):
+    rich = replace(QUICK, name="rich", run=lambda seed, folder: Found(2.5, {"half-width": 0.25, "modes": 8.0}))
+    monkeypatch.setitem(ROWS, "rich", replace(rich, floor=(9.0, "a coin"), ceiling=(1.5, "real data")))
+    assert main(["reproduce", "rich", "--out", str(tmp_path)]) == 0
+    shown = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[2:6]]
+    assert shown == [
+        ["9.00", "floor: a coin"],
+        ["1.50", "ceiling: real data"],
+        ["0.2500", "half-width"],
+        ["8.00", "modes"],
+    ]
+    kept = json.loads((tmp_path / "rich.json").read_text())["0"]
+    assert kept["details"] == {"half-width": 0.25, "modes": 8.0}
+    assert (kept["ours"], kept["floor"], kept["ceiling"]) == (2.5, [9.0, "a coin"], [1.5, "real data"])
+    assert run_row("quick")["details"] == {} and run_row("quick")["floor"] is None
+
+
+@pytest.mark.parametrize("found", [float("nan"), Found(1.0, {"error": float("inf")})], ids=["value", "detail"])
+def test_a_run_that_ends_in_no_number_has_failed(capsys, tmp_path, monkeypatch, found):
+    monkeypatch.setitem(ROWS, "lost", replace(QUICK, name="lost", run=lambda seed, folder: found))
+    assert main(["reproduce", "lost", "--out", str(tmp_path)]) == 1
+    assert "the run of lost ended in" in capsys.readouterr().err and not (tmp_path / "lost.json").exists()
+
+
+def test_a_row_of_one_fit_tells_all_that_is_known_of_its_likelihood(monkeypatch):
+    row = replace(QUICK, name="fitted", model="vae", data="bars", run=None, training={"steps": 5})
+    monkeypatch.setitem(ROWS, "fitted", row)
+    result = run_row("fitted")
+    assert set(result["details"]) >= {"95 % half-width over events", "bits per dimension", "reconstruction", "rate"}
+    # Each term is a mean over half of the draws, so that they add up to the bound within its Monte Carlo error only.
+    assert result["details"]["rate"] + result["details"]["reconstruction"] == pytest.approx(result["ours"], abs=1.0)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so the row itself would run")
 def test_without_a_gpu_a_smaller_version_runs_and_claims_nothing(capsys, tmp_path):
     assert main(["reproduce", "huge", "--out", str(tmp_path)]) == 0
@@ -62,10 +97,10 @@ def test_without_a_gpu_a_smaller_version_runs_and_claims_nothing(capsys, tmp_pat
 
 
 def test_a_row_stopped_goes_on_where_it_was(capsys, tmp_path, monkeypatch):
-    fitted = replace(QUICK, name="fitted", model="nade", data="bars", run=None, settings={"hidden": 4})
-    monkeypatch.setitem(reproductions.ROWS, "fitted", replace(fitted, training={"steps": 40}))
+    fitted = replace(QUICK, name="fitted", model="nade", data="bars", run=None, dials={"hidden": 4})
+    monkeypatch.setitem(ROWS, "fitted", replace(fitted, training={"steps": 40}))
     assert main(["reproduce", "fitted", "--out", "alone", "--run", "whole"]) in (0, 1)
-    monkeypatch.setitem(reproductions.ROWS, "fitted", replace(fitted, training={"steps": 40, "checkpoint_minutes": 0}))
+    monkeypatch.setitem(ROWS, "fitted", replace(fitted, training={"steps": 40, "checkpoint_minutes": 0}))
 
     def stop_after(states, name, console=None):
         for state in states:
@@ -97,14 +132,55 @@ def test_mistakes_are_sentences(capsys, tmp_path):
 @torch.no_grad()
 def test_longer_pieces_are_scored_by_the_same_weights():
     settings = {"hidden": 8, "layers": 1}
-    model = build("rnn", Tokens(4, 5), settings=settings).model
+    model = build("rnn", Tokens(4, 5), dials=settings).model
     pieces = [torch.tensor([0, 1, 2, 3]), torch.tensor([4, 3, 2, 1]), torch.tensor([0, 1, 2, 3, 4, 0, 1])]
-    short = _per_step("rnn", model, pieces[:2], settings)
+    short = per_step("rnn", model, pieces[:2], settings)
     assert short == pytest.approx(-float(model.log_prob(torch.stack(pieces[:2])).sum()) / 8, abs=1e-5)
-    longer = build("rnn", Tokens(7, 5), settings=settings).model
+    longer = build("rnn", Tokens(7, 5), dials=settings).model
     longer.load_state_dict({**model.state_dict(), "order": torch.arange(7)})
     expected = -float(model.log_prob(torch.stack(pieces[:2])).sum() + longer.log_prob(pieces[2][None]).sum()) / 15
-    assert _per_step("rnn", model, pieces, settings) == pytest.approx(expected, abs=1e-5)
+    assert per_step("rnn", model, pieces, settings) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("std", "near"), [(0.01, 98.89), (1e-4, 100.0)], ids=["true", "shrunken"])
+def test_modes_of_the_ring_are_counted(monkeypatch, tmp_path, std, near):
+    law = truth("ring", std=std)
+    monkeypatch.setattr("ptheta.papers.fitting.fitted", lambda *a, **k: law)
+    found = modes.modes_found("gan", "ring", "found", 0, tmp_path)
+    assert found.value == 8 and found.details["reverse KL over modes"] < 2e-3
+    assert found.details["% of samples within three standard deviations of a mode"] == pytest.approx(near, abs=0.4)
+    assert modes.modes_found("gan", "ring", "high_quality", 0, tmp_path).value == pytest.approx(near, abs=0.4)
+
+
+def test_a_collapsed_sampler_is_told(monkeypatch, tmp_path):
+    class Collapsed:
+        def sample(self, n, noise):
+            return torch.tensor([1.0, 0.0]).repeat(n, 1)
+
+    monkeypatch.setattr("ptheta.papers.fitting.fitted", lambda *a, **k: Collapsed())
+    found = modes.modes_found("gan", "ring", "found", 0, tmp_path)
+    assert found.value == 1 and found.details["reverse KL over modes"] == pytest.approx(math.log(8))
+
+
+@pytest.mark.parametrize(("steepness", "told"), [(0.5, False), (1.0, False), (3.0, True)])
+def test_a_critic_that_exceeds_the_distance_is_told(monkeypatch, tmp_path, steepness, told):
+    monkeypatch.setattr(modes, "_critic_and_truth", lambda data, shift, seed: (2.0 * steepness, 1.0, 2.0))
+    if told:
+        with pytest.raises(FloatingPointError, match="estimate on the line is 3 of the distance"):
+            modes.critics_distance(0, tmp_path)
+    else:
+        assert modes.critics_distance(0, tmp_path).value == steepness
+
+
+def test_the_entropy_of_classes_is_that_of_their_histogram():
+    data = load("digits")
+    x = torch.arange(4, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 8, 8)
+
+    def judge(y):  # two classes of four, of which one event is not sure
+        return torch.tensor([[9.0, 0, 0, 0], [9.0, 0, 0, 0], [0, 9.0, 0, 0], [0, 0.1, 0, 0]])
+
+    entropy, sure = adversarial._classes(judge, data, x)
+    assert entropy == pytest.approx(math.log(2)) and sure == 75.0
 
 
 def test_chorales(real_data):

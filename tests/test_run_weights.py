@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ptheta.recipes.runs import fit_run
+from ptheta.runs import fit_run
 from ptheta.training import checkpoint
-from toys import bits
+from toy_models import bits
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from toys import bits
     ],
 )
 def test_a_run_opens_with_the_weights_it_should_be_used_with(recipe: str, options: dict, part: str, tmp_path: Path):
-    run = fit_run(recipe, bits(), tmp_path / "run", options=options)
+    run = fit_run(recipe, bits(), tmp_path / "run", training=options)
     tensors = checkpoint.load(tmp_path / "run" / "checkpoints").tensors
     weights = dict(run.model.named_parameters())
     assert weights and all(torch.equal(p.detach(), tensors[part][name]) for name, p in weights.items())

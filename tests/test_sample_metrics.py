@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -18,15 +19,17 @@ from ptheta.metrics import (
     frechet_distance,
     kernel_distance,
     mmd,
-    nearest_training_neighbours,
+    nearest_neighbours,
     precision_recall_density_coverage,
+    samples,
+    train_share,
     two_sample_test,
 )
 from ptheta.metrics.c2st import area_under_curve
 from ptheta.metrics.features import real_halves
 from ptheta.metrics.memorisation import Neighbours
 from ptheta.metrics.result import MetricResult
-from ptheta.metrics.samples import _distances, _ratio, _spread, _standard_error
+from ptheta.metrics.samples import distances, in_halves, ratio_of_means
 
 
 def normal(n, d, seed, scale=1.0, shift=0.0):
@@ -58,6 +61,12 @@ def unseen():
 @pytest.fixture(scope="module")
 def evaluator(digits):
     return SampleEvaluator(digits)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Leaves out the classifiers of the two-sample test, which take most of the time."""
+    monkeypatch.setattr(samples, "two_sample_test", lambda real, fake, seed: (0.5, 0.1))
 
 
 def table(d=3, n=400):
@@ -148,14 +157,16 @@ def test_area_under_curve_error_is_the_spread_of_areas():
 
 
 def test_nearest_neighbours_equal_scikit_learn():
-    found = nearest_training_neighbours(REAL, FAKE)
+    found = nearest_neighbours(FAKE, REAL)
     search = NearestNeighbors().fit(REAL)
     distance, index = search.kneighbors(FAKE, 1)
-    own = search.kneighbors(REAL, 2)[0][:, 1][index[:, 0]]
     np.testing.assert_allclose(found.distance, distance[:, 0], atol=1e-9)
     np.testing.assert_array_equal(found.index, index[:, 0])
-    np.testing.assert_allclose(found.own, own, atol=1e-9)
-    assert nearest_training_neighbours(REAL, REAL).memorised.all()
+    rows = torch.arange(100).flip(0)
+    apart = nearest_neighbours(REAL[rows], REAL, own=rows)
+    np.testing.assert_allclose(apart.distance, search.kneighbors(REAL[rows], 2)[0][:, 1], atol=1e-9)
+    assert (found.among, apart.among) == (150, 149)
+    assert not nearest_neighbours(REAL, REAL).distance.any()  # exactly 0, whatever is rounded
 
 
 def test_mmd_equals_its_definition_and_its_p_value_is_honest():
@@ -181,16 +192,15 @@ def shuffled(x, seed):
 
 def test_metrics_do_not_depend_on_the_order_of_events():
     real, fake = shuffled(REAL, 1), shuffled(FAKE, 2)
-    assert _distances(REAL, FAKE) == pytest.approx(_distances(real, fake), abs=1e-10)
-    assert _spread(REAL, FAKE, 0) == _spread(real, fake, 0)
+    assert distances(REAL, FAKE) == pytest.approx(distances(real, fake), abs=1e-10)
+    for name, halves in in_halves(REAL, FAKE, 0).items():
+        torch.testing.assert_close(halves, in_halves(real, fake, 0)[name], atol=1e-12, rtol=0)
     assert two_sample_test(REAL, FAKE) == two_sample_test(real, fake)
     assert mmd(REAL, FAKE) == mmd(real, fake)
-    first, second = nearest_training_neighbours(REAL, FAKE), nearest_training_neighbours(real, fake)
-    for field in ("distance", "own"):
-        a, b = (getattr(found, field).sort().values for found in (first, second))
-        torch.testing.assert_close(a, b, atol=1e-10, rtol=0)
+    first, second = nearest_neighbours(FAKE, REAL), nearest_neighbours(fake, real)
+    torch.testing.assert_close(first.distance.sort().values, second.distance.sort().values, atol=1e-10, rtol=0)
     # The broken twin takes halves as they come.
-    halves = [_distances(a[: len(a) // 2], b[: len(b) // 2]) for a, b in ((REAL, FAKE), (real, fake))]
+    halves = [distances(a[: len(a) // 2], b[: len(b) // 2]) for a, b in ((REAL, FAKE), (real, fake))]
     assert halves[0] != pytest.approx(halves[1], abs=1e-3)
 
 
@@ -213,8 +223,9 @@ def test_intervals_cover_the_mean_over_repetitions():
     values, errors = [], []
     for seed in range(40):
         real, fake = normal(100, 4, 2 * seed), normal(100, 4, 2 * seed + 1, 0.8)
-        values.append(list(_distances(real, fake).values()))
-        errors.append(list(_spread(real, fake, seed).values()))
+        values.append(list(distances(real, fake).values()))
+        halves = in_halves(real, fake, seed)
+        errors.append([halves[name].std().item() for name in distances(real, fake)])
     values, errors = np.array(values), np.array(errors)
     covered = (np.abs(values - values.mean(0)) < 1.96 * errors).mean(0)
     assert (covered >= 0.8).all(), covered  # binomial(40, 0.95) below 32: 6e-4 for all six metrics
@@ -222,14 +233,16 @@ def test_intervals_cover_the_mean_over_repetitions():
 
 
 def test_intervals_of_memorisation_cover_the_mean_over_samples():
-    train = normal(200, 4, 0)
+    train, unseen = normal(200, 4, 0), normal(150, 4, 9999)
     for scale, shift in ((1.0, 0.0), (0.7, 0.3)):
         values, errors = [], []
         for seed in range(200):
-            ours = nearest_training_neighbours(train, normal(60, 4, 2 * seed + 1, scale, shift))
-            theirs = nearest_training_neighbours(train, normal(60, 4, 2 * seed + 2))
-            copies = ours.memorised.double()
-            found = ((copies.mean().item(), _standard_error(copies)), _ratio(ours.distance, theirs.distance))
+            ours, theirs = normal(60, 4, 2 * seed + 1, scale, shift), normal(60, 4, 2 * seed + 2)
+            near_train, near_unseen = (nearest_neighbours(ours, x) for x in (train, unseen))
+            found = (
+                train_share(near_train, near_unseen),
+                ratio_of_means(near_train.distance, nearest_neighbours(theirs, train).distance),
+            )
             values.append([value for value, _ in found])
             errors.append([error for _, error in found])
         values, errors = np.array(values), np.array(errors)
@@ -244,8 +257,8 @@ def test_refusals():
         frechet_distance(REAL, FAKE[:5])
     with pytest.raises(ValueError, match="balls to neighbour 5 need more events"):
         precision_recall_density_coverage(REAL, FAKE[:5])
-    with pytest.raises(ValueError, match="there is 1"):
-        nearest_training_neighbours(REAL[:1], FAKE)
+    with pytest.raises(ValueError, match="among 1 events, which is too few"):
+        nearest_neighbours(REAL[:1], REAL[:1], own=torch.tensor([0]))
 
 
 # Extractors
@@ -324,7 +337,7 @@ def worse(metric):
         ("noise", {*DISTANCES, "precision", "coverage", "density", "distance ratio"}),
         ("dropped modes", {*DISTANCES, "recall", "coverage"}),
         ("shrinking", {*DISTANCES, "recall", "coverage"}),
-        ("copying", {"memorised", "distance ratio"}),
+        ("copying", {"train share", "distance ratio"}),
     ],
 )
 def test_default_metrics_react_in_the_right_direction(digits, unseen, evaluator, how, expected):
@@ -339,7 +352,7 @@ def test_real_against_real_lies_in_a_fixed_band(evaluator):
     real = {metric.name: metric.value for metric in evaluator.real}
     assert real["frechet distance"] < 1 and abs(real["kernel distance"]) < 0.05
     assert min(real[name] for name in ("precision", "recall", "coverage")) > 0.9
-    assert abs(real["two-sample AUC"] - 0.5) < 0.1 and 0.25 < real["memorised"] < 0.6
+    assert abs(real["two-sample AUC"] - 0.5) < 0.1 and 0.35 < real["train share"] < 0.6
     assert real["distance ratio"] == 1
 
 
@@ -347,7 +360,10 @@ def test_report_prints_and_becomes_json(unseen, evaluator):
     report = evaluator(unseen.x)
     assert len(report.metrics) == 9 and all(metric.real is not None for metric in report.metrics)
     lines = str(report).splitlines()
-    assert lines[0].split() == ["metric", "samples", "real", "data", "better"] and "frechet distance" in lines[1]
+    assert (
+        lines[0].split() == ["metric", "samples", "real", "data", "copy", "of", "train", "floor", "best"]
+        and "frechet distance" in lines[1]
+    )
     assert report.notes[0] == (
         "Compared 387 of 410 samples with as many held-out events: test and valid have no more events."
     )
@@ -366,9 +382,9 @@ def test_nearest_pairs_show_the_copies(digits, unseen, evaluator):
     assert not torch.equal(pairs.held_out, pairs.held_out_neighbours)
 
 
-def test_results_that_differ_in_their_terms_do_not_compare(digits, unseen, evaluator):
+def test_results_that_differ_in_their_terms_do_not_compare(digits, unseen, evaluator, quick):
     mine = evaluator.real[3]
-    assert mine.minus(mine) == 0
+    assert mine.minus(mine) == (0, 0)
     fewer = evaluate_samples(unseen.x, digits, extractor=evaluator.extractor, n=100)[mine.name]
     with pytest.raises(ValueError, match="the same n_real, but one has 387 and the other 100"):
         mine.minus(fewer)
@@ -379,7 +395,7 @@ def test_results_that_differ_in_their_terms_do_not_compare(digits, unseen, evalu
         mine.minus(evaluator.real[2])
 
 
-def test_few_events_lose_the_frechet_distance_with_a_note(digits, unseen):
+def test_few_events_lose_the_frechet_distance_with_a_note(digits, unseen, quick):
     report = evaluate_samples(unseen.x[:40], digits, extractor=features(digits, kind="raw"))
     assert "frechet distance" not in [metric.name for metric in report.metrics]
     assert any(note.startswith("No Fréchet distance") for note in report.notes)
@@ -420,7 +436,7 @@ def test_a_two_sample_test_does_not_depend_on_the_unit():
 
 def test_the_closest_are_the_nearest():
     distance = torch.tensor([3.0, 1.0, 2.0])
-    assert Neighbours(distance, torch.arange(3), distance).closest(2).tolist() == [1, 2]
+    assert Neighbours(distance, torch.arange(3), 3).closest(2).tolist() == [1, 2]
 
 
 def test_real_halves_share_no_event_and_extractors_see_the_first_only():
@@ -431,16 +447,33 @@ def test_real_halves_share_no_event_and_extractors_see_the_first_only():
     assert len(first) == len(second) == len(data.train) // 2
     extractor = features(data, kind="principal components")
     assert float(extractor(first.x).var(0).mean()) == pytest.approx(1)
-    assert torch.equal(SampleEvaluator(data, extractor=extractor, n=20)._fresh, second.x[:20])
+    assert torch.equal(SampleEvaluator(data, extractor=extractor, n=20)._perfect, second.x[:20])
+
+
+def result(value, half=1.0, *, better="lower", real=None, halves=None):
+    interval = (value - half, value + half)
+    return MetricResult(
+        "m",
+        value,
+        interval,
+        better,
+        "",
+        9,
+        9,
+        "raw",
+        "test",
+        real,
+        None if halves is None else torch.tensor(halves, dtype=torch.float64),
+    )
 
 
 def test_differences_have_the_sign_of_mine_less_the_others():
-    better, worse = (MetricResult("m", v, (0, 9), "lower", "", 9, 9, "raw", "test") for v in (1.0, 4.0))
-    assert worse.minus(better) == 3 == -better.minus(worse)
+    better, worse = result(1.0), result(4.0)
+    assert worse.minus(better)[0] == 3 == -better.minus(worse)[0]
 
 
 def test_the_ratio_of_distances_and_intervals_of_metrics_by_hand():
-    ratio, error = _ratio(torch.tensor([3.0, 5.0]), torch.tensor([1.0, 3.0]))
+    ratio, error = ratio_of_means(torch.tensor([3.0, 5.0]), torch.tensor([1.0, 3.0]))
     assert ratio == 2
     assert error == pytest.approx(2 * math.hypot(1 / 4, 1 / 2))
     data = table()
@@ -456,3 +489,186 @@ def test_the_accuracy_of_the_classifier_is_that_on_test_events():
     train, swapped = Events(x[::2], y[::2]), Events(x[1::2], 1 - y[1::2])
     data = Dataset("swapped", Real((2,)), train, swapped, swapped, Classes(2))
     assert features(data, kind="classifier").remark == "the classifier is right on 0.0% of 200 test events"
+
+
+def test_differences_are_paired_where_halves_are_shared():
+    real_events = torch.randn(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    mine, theirs = (
+        result(3.0, 2.0, halves=(3 + real_events).tolist()),
+        result(2.9, 2.0, halves=(2.9 + real_events).tolist()),
+    )
+    assert mine.minus(theirs) == pytest.approx((0.1, 0.0), abs=1e-12)
+    assert mine.minus(result(2.9, 2.0)) == pytest.approx((0.1, math.hypot(2, 2)))  # the twin forgets that they are
+    other = result(2.0, halves=(2 - real_events).tolist())
+    assert mine.minus(other)[1] == pytest.approx(1.96 * 2 * real_events.std().item())
+
+
+@pytest.mark.parametrize(
+    ("better", "values", "shortfalls"),
+    [
+        ("lower", (4.0, 5.0, 7.0), (0, 0, 2)),  # real data has 5: a distance below that is what copies have
+        ("higher", (4.0, 5.0, 7.0), (1, 0, 0)),
+        ("near real", (4.0, 5.0, 7.0), (1, 0, 2)),
+    ],
+)
+def test_beyond_real_data_is_no_better(better, values, shortfalls):
+    real = result(5.0, 0.5, better=better)
+    found = [result(value, better=better, real=real) for value in values]
+    assert [m.shortfall for m in found] == list(shortfalls)
+    assert [m.is_as_real for m in found] == [shortfall == 0 for shortfall in shortfalls]
+    assert result(5.4, better=better, real=real).is_as_real and result(4.6, better=better, real=real).is_as_real
+    assert found[2].behind(found[0])[0] == shortfalls[2] - shortfalls[0]
+
+
+def test_shortfalls_on_two_sides_of_real_data_count_its_error_twice():
+    real = result(5.0, 0.5, better="near real")
+    below, above, far = (result(v, 1.0, better="near real", real=real) for v in (4.0, 7.0, 9.0))
+    assert above.behind(below) == (1, pytest.approx(math.sqrt(1 + 1 + 4 * 0.25)))
+    assert far.behind(above) == (2, pytest.approx(math.sqrt(2)))
+    e = torch.linspace(-1, 1, 9, dtype=torch.float64)
+    real = result(5.0, better="near real", halves=(5 + e).tolist())
+    below, above = (result(v, better="near real", real=real, halves=(v + e).tolist()) for v in (4.0, 7.0))
+    assert above.behind(below) == (1, pytest.approx(0.0, abs=1e-12))  # what moves all three alike moves no shortfall
+
+
+# Ties
+
+
+def bits(seed, n=400, d=4, p=0.3):
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.rand(n, d, generator=generator) < p).double()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3, 1e-3])
+@pytest.mark.parametrize("shift", [0.0, 100.0])
+def test_manifolds_of_tied_events_are_near_one(scale, shift):
+    """Bits as reals: distances tie, and many are 0. Strict balls, the twin, give 0 everywhere."""
+    real, fake = (scale * bits(seed) + shift for seed in (0, 1))
+    found = precision_recall_density_coverage(real, fake)
+    assert min(found.precision, found.recall, found.coverage) > 0.97 and found.density == pytest.approx(1, abs=0.15)
+    twice = precision_recall_density_coverage(real.repeat(2, 1), fake.repeat(2, 1))  # duplicates only
+    assert min(twice.precision, twice.recall, twice.coverage) > 0.97 and twice.density == pytest.approx(1, abs=0.15)
+    apart = precision_recall_density_coverage(real, fake + 2 * scale)
+    assert (apart.precision, apart.recall, apart.density, apart.coverage) == (0, 0, 0, 0)
+
+
+def test_ties_at_any_distance_are_counted_though_rounded():
+    """Each ball among the corners of a cube ends at a neighbour just as far as the next ones, in turned coordinates."""
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * 6)
+    turn = torch.linalg.qr(normal(6, 6, 3)).Q
+    real = corners @ turn + 7
+    found = precision_recall_density_coverage(real, (corners + 1e-12) @ turn + 7, k=3)
+    assert found == (1, 1, pytest.approx(7 / 6), 1)  # six neighbours at the same distance, and itself among the samples
+
+
+def test_a_cluster_far_from_the_origin_is_told_apart():
+    """In float32 all of a tight cluster would be one point, so any two sets would be alike."""
+    near, far = normal(100, 3, 0, 1e-4), normal(100, 3, 1, 1e-4, 50.0)
+    real, fake = torch.cat([near, far]), torch.cat([near + 1e-3, far + 1e-3])
+    assert max(precision_recall_density_coverage(real, fake)) < 0.1
+
+
+def test_distances_in_tiles_equal_those_at_once(monkeypatch):
+    from ptheta.metrics import distances as tiled
+
+    whole = (
+        precision_recall_density_coverage(REAL, FAKE),
+        kernel_distance(REAL, FAKE),
+        mmd(REAL, FAKE, permutations=5),
+    )
+    nearest = nearest_neighbours(FAKE, REAL)
+    sizes = []
+    honest = tiled.tiles
+    monkeypatch.setattr(tiled, "TILE", 1000)
+    monkeypatch.setattr(sys.modules["ptheta.metrics.mmd"], "TILE", 1000)
+    for rows, squared in honest(REAL, FAKE):
+        assert squared.numel() <= 1000
+        sizes.append(rows.stop - rows.start)
+    assert sum(sizes) == len(REAL) and len(sizes) > 1
+    assert precision_recall_density_coverage(REAL, FAKE) == pytest.approx(whole[0], abs=1e-12)
+    assert kernel_distance(REAL, FAKE) == pytest.approx(whole[1], abs=1e-12)
+    assert mmd(REAL, FAKE, permutations=5) == pytest.approx(whole[2], abs=1e-12)
+    assert torch.equal(nearest_neighbours(FAKE, REAL).index, nearest.index)
+
+
+def test_sample_metrics_of_tied_data_are_finite_and_near_one(quick):
+    x = bits(5, 600).float()
+    data = Dataset("bits as reals", Real((4,)), Events(x[:300]), Events(x[300:400]), Events(x[400:]))
+    report = evaluate_samples(bits(6, 300).float(), data)
+    for row in (report.metrics, *report.fixed_rows.values()):
+        assert all(math.isfinite(m.value) for m in row)
+    assert all(report[name].value > 0.95 for name in ("precision", "recall", "coverage"))
+    assert report["density"].value == pytest.approx(1, abs=0.2)
+    assert all(row[-1].name == "train share" and row[-1].value == 0.5 for row in report.fixed_rows.values())
+    assert "distance ratio" not in [m.name for m in report.metrics]
+    assert "No distance ratio: every held-out event occurs in train as well." in report.notes
+
+
+# Memorisation
+
+
+def test_the_train_share_is_half_for_strangers_and_one_for_copies():
+    train, unseen = normal(400, 4, 0), normal(80, 4, 1)
+    shares = [
+        train_share(*(nearest_neighbours(normal(300, 4, s), x) for x in (train, unseen)))[0] for s in range(2, 12)
+    ]
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.05)  # though training events are five times as many
+    copies = train[:50] + 1e-3 * normal(50, 4, 3)
+    assert train_share(nearest_neighbours(copies, train), nearest_neighbours(copies, unseen)) == (1, 0)
+    plain = np.mean(
+        [
+            (
+                nearest_neighbours(normal(300, 4, s), train).distance
+                < nearest_neighbours(normal(300, 4, s), unseen).distance
+            )
+            .double()
+            .mean()
+            for s in range(2, 12)
+        ]
+    )
+    assert plain > 0.7  # the twin forgets how many there are
+
+
+def test_the_train_share_by_hand():
+    """Of five samples two are nearer to 30 training events, one to the 10 held-out, and two as near to both."""
+    near = [
+        Neighbours(torch.tensor(d), torch.arange(5), among)
+        for d, among in (([1.0, 2, 3, 4, 0], 30), ([1.0, 3, 4, 1, 0], 10))
+    ]
+
+    def share_of(a, b):
+        return (1 - a - b) / 2 + (a + b) * (a / 30) / (a / 30 + b / 10)
+
+    share, error = train_share(*near)
+    assert share == pytest.approx(share_of(0.4, 0.2))
+    step = 1e-6
+    slopes = [(share_of(0.4 + step * i, 0.2 + step * j) - share) / step for i, j in ((1, 0), (0, 1))]
+    influence = [0, slopes[0], slopes[0], slopes[1], 0]
+    assert error == pytest.approx(np.std(influence, ddof=1) / math.sqrt(5), rel=1e-4)
+    assert train_share(near[1], near[1]) == (0.5, 0)
+
+
+def test_the_fixed_rows_are_perfection_copies_and_no_effort(digits, evaluator):
+    rows = {name: {m.name: m for m in row} for name, row in evaluator.fixed_rows.items()}
+    assert list(rows) == ["real data", "copy of train", "floor"]
+    assert rows["copy of train"]["train share"].value == 1 and rows["copy of train"]["distance ratio"].value == 0
+    assert 0.4 < rows["real data"]["train share"].value < 0.6 and rows["real data"]["distance ratio"].value == 1
+    assert {name for name, m in rows["copy of train"].items() if worse(m)} == {"train share", "distance ratio"}
+    assert rows["floor"]["frechet distance"].value > 5 * rows["real data"]["frechet distance"].value
+    assert rows["floor"]["recall"].value < 0.8 and rows["floor"]["two-sample AUC"].value > 0.8
+    assert all(m.real == rows["real data"][m.name] for m in evaluator.fixed_rows["floor"])
+
+
+def test_the_split_decides_whose_events_samples_are_compared_with(quick):
+    """Each split lies elsewhere, so samples of one are like it and like no other."""
+    parts = {name: normal(120, 2, i, 1.0, 20.0 * i).float() for i, name in enumerate(("train", "valid", "test"))}
+    data = Dataset("apart", Real((2,)), *(Events(x) for x in parts.values()))
+    for split in ("train", "valid"):
+        for name, x in parts.items():
+            found = evaluate_samples(x, data, split=split)
+            assert (found["coverage"].value > 0.8) == (name == split), (split, name)
+            assert found["coverage"].reference == split
+    assert evaluate_samples(parts["test"], data)["coverage"].reference == "test and valid"
+    only = Dataset("apart", Real((2,)), Events(parts["train"]), Events(parts["valid"][:0]), Events(parts["test"][:5]))
+    with pytest.raises(ValueError, match="at least 20 events, but there are 5"):  # copies could not be told
+        evaluate_samples(parts["train"], only, split="train")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ptheta import Binary, Classes, Levels, Real, Symbols, Tokens
+from ptheta.data.dataset import Dataset, Events
 from ptheta.spaces import require, space_from_json
 
 SPACES = [
@@ -262,7 +263,7 @@ def test_json_round_trip(space):
 
 
 def test_json_of_another_kind_is_refused():
-    with pytest.raises(ValueError, match="kind binary, levels, symbols or real, but the kind is 'os'"):
+    with pytest.raises(ValueError, match="kind binary, levels, symbols, real or table, but the kind is 'os'"):
         space_from_json({"kind": "os", "shape": [2]})
 
 
@@ -272,3 +273,106 @@ def test_require_names_the_spaces_that_a_model_supports():
         ValueError, match=r"^NADE models events of Binary or Levels spaces, but .* is Real\(\(2,\)\)\.$"
     ):
         require(Real((2,)), Binary, Levels, who="NADE")
+
+
+# Names: events as a person writes them, and events of one file as those of another
+
+WORDS = Tokens(4, 5, ("", "a", "red", "blue", "circle"))
+
+
+@pytest.mark.parametrize(
+    ("space", "texts"),
+    [
+        (Classes(3, ("cat", "dog", "10")), ["dog", "10", "cat"]),
+        (Classes(3), ["0", "2"]),
+        (Tokens(3, 3, ("a", "b", "\n")), ["ab\n", "bbb"]),
+        (WORDS, ["a red circle", "blue", "a red blue circle"]),
+        (Real((2,)), ["0.5 -3", "1e+06 0"]),
+        (Binary((3,)), ["0 1 1"]),
+        (Levels((2, 2), 256), ["0 255 3 4"]),
+    ],
+    ids=str,
+)
+def test_what_is_shown_is_parsed_back(space, texts):
+    x = space.parse(texts)
+    space.check(x)
+    assert space.show(x) == texts and torch.equal(space.parse(space.show(x)), x)
+    assert space_from_json(space.to_json()) == space
+
+
+def test_classes_are_named_or_numbered_and_a_name_wins():
+    space = Classes(3, ("2", "dog", "cat"))
+    assert space.parse(["2", "dog", "1"]).tolist() == [0, 1, 1]
+    assert WORDS.parse(["red"]).tolist() == [[2, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("space", "text", "sentence"),
+    [
+        (Classes(2, ("cat", "dog")), "dgo", "it should be of cat, dog, but it has 'dgo'. Did you mean dog?"),
+        (Classes(2, ("cat", "dog")), "2", "it should be of cat, dog, but it has '2'."),
+        (Classes(2), "x", "it should be numbers, but it is 'x'."),
+        (Classes(2), "1.5", "it should be whole numbers, for Symbols((), 2), but it is '1.5'."),
+        (Classes(2), "7", "it holds 7 and symbols run from 0 to 1"),
+        (WORDS, "a green circle", "it should be of a, red, blue, circle, but it has 'green'."),
+        (WORDS, "a red red red circle", "it should have 4 words, but 'a red red red circle' has 5."),
+        (Tokens(3, 2, ("a", "b")), "ab", "it should have 3 characters, but 'ab' has 2."),
+        (Binary((2,)), "0 1 1", "it should be 2 numbers, for Binary((2,)), but '0 1 1' has 3."),
+        (Levels((1,), 5), "-1", "it should be numbers from 0 to 255, for Levels((1,), 5), but it is '-1'."),
+        (Real((1,)), "nan", "are NaN or infinite"),
+        (Levels((1,), 5), "9", "4 is the largest level"),
+    ],
+    ids=str,
+)
+def test_texts_that_are_no_events_are_refused_in_a_sentence(space, text, sentence):
+    with pytest.raises(ValueError) as refused:
+        space.parse([text], "it")
+    assert sentence in str(refused.value)
+
+
+def test_columns_are_matched_by_name():
+    space, x = Real((2,), columns=("a", "b")), torch.tensor([[1.0, 2.0, 3.0]])
+    assert space.adopt(x, Real((3,), columns=("b", "c", "a"))).tolist() == [[3.0, 1.0]]
+    assert space.adopt(x[:, :2], Real((2,), (5.0, 5.0), (2.0, 2.0))).tolist() == [[1.0, 2.0]], "nameless: as they stand"
+    with pytest.raises(ValueError, match="expected the columns a, b, but there is no b"):
+        space.adopt(x[:, :2], Real((2,), columns=("a", "z")))
+    with pytest.raises(ValueError, match="but they are of Binary"):
+        space.adopt(x[:, :2].byte(), Binary((2,), ("a", "b")))
+
+
+def test_symbols_and_classes_are_matched_by_name():
+    ours, theirs = Tokens(2, 3, ("a", "b", "c")), Tokens(2, 4, ("A", "c", "b", "a"))
+    assert ours.adopt(torch.tensor([[3, 1]]), theirs).tolist() == [[0, 2]]
+    with pytest.raises(ValueError, match="expected the symbols a, b, c, but there are others: A"):
+        ours.adopt(torch.tensor([[0, 1]]), theirs)
+    assert Classes(2, ("no", "yes")).adopt(torch.tensor([0, 1]), Classes(2, ("yes", "no"))).tolist() == [1, 0]
+    assert Classes(2).adopt(torch.tensor([0, 1]), Classes(2, ("yes", "no"))).tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"but they are of Symbols\(\(\), 3\)"):
+        Classes(2).adopt(torch.tensor([0, 1]), Classes(3))
+
+
+def test_spaces_are_equal_where_they_hold_the_same_events():
+    assert Real((2,), (1.0, 2.0), (3.0, 4.0)) == Real((2,))
+    assert Real((2,), columns=("a", "b")) != Real((2,), columns=("b", "a"))
+    assert Classes(2, ("a", "b")) != Classes(2, ("b", "a")) and Classes(2, ("a", "b")).unlike(Classes(2)) is None
+    assert Binary((2,), ("a", "b")).unlike(Binary((2,), ("b", "a"))) == "their columns are b, a, not a, b"
+    for broken in (
+        lambda: Binary((2,), ("a", "a")),
+        lambda: Real((2, 2), columns=("a", "b")),
+        lambda: Classes(2, "aa"),
+    ):
+        with pytest.raises(ValueError, match="all different"):
+            broken()
+
+
+def test_a_data_set_is_adopted_by_name():
+    x, c = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), torch.tensor([0, 1, 0])
+    parts = (Events(x, c), Events(x, c), Events(x, c))
+    data = Dataset("mine", Real((2,), columns=("b", "a")), *parts, context_space=Classes(2, ("yes", "no")))
+    seen = data.adopted(Real((2,), columns=("a", "b")), Classes(2, ("no", "yes")))
+    assert seen.test.x.tolist() == x.flip(1).tolist() and seen.test.context.tolist() == [1, 0, 1]
+    assert data.adopted(data.space, None).test.context is None
+    with pytest.raises(ValueError, match="mine does not fit the model: expected the columns a, z, but there is no z"):
+        data.adopted(Real((2,), columns=("a", "z")), None)
+    with pytest.raises(ValueError, match=r"expected contexts of Symbols\(\(\), 2\), but mine has none"):
+        data.without_context().adopted(data.space, Classes(2))

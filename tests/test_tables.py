@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
+import laws
 import ptheta
 from ptheta.data.dataset import Events
 from ptheta.distributions import (
@@ -183,6 +184,39 @@ def test_all_parents_without_back_off_are_the_full_table():
     chained = ARTable(Binary((4,)), prefix_neighbours(4, 3), backoff=1e-12).fit(x)
     joint = FullTable(Binary((4,)), smoothing=0).fit(x)
     torch.testing.assert_close(chained.log_prob(x), joint.log_prob(x), rtol=0, atol=1e-9)
+
+
+def test_a_completion_that_forgets_what_is_known_later_is_rejected():
+    model = Markov(Binary((6,)), smoothing=0.1).fit(torch.tensor([[0] * 6, [1] * 6]).byte().repeat(50, 1))
+    x, backwards = torch.ones(1, 6, dtype=torch.uint8), [5, 4, 3, 2, 1, 0]
+    laws.completions_follow_the_conditional(model, x, None, backwards, {})
+
+    def forwards(x, mask, context=None, *, noise):
+        cells = model.sample(len(x), noise=noise)
+        return torch.where(mask, x, cells)
+
+    twin = Markov(Binary((6,)), smoothing=0.1).fit(torch.tensor([[0] * 6, [1] * 6]).byte().repeat(50, 1))
+    object.__setattr__(twin, "complete", forwards)
+    with pytest.raises(AssertionError, match="samples disagree"):
+        laws.completions_follow_the_conditional(twin, x, None, backwards, {})
+
+
+@pytest.mark.parametrize("make", [Markov, ChowLiu, FullTable, Independent])
+def test_a_tempered_completion_follows_the_power_of_the_conditional(make):
+    space, n = Levels((3,), 3), 4000
+    model = make(space).fit(torch.tensor([[0, 1, 2], [0, 0, 2], [1, 1, 1], [2, 1, 0], [2, 2, 0]]).byte().repeat(9, 1))
+    x, mask = torch.tensor([[0, 0, 2]]).byte().expand(n, -1), torch.tensor([[False, False, True]]).expand(n, -1)
+    states = laws.states(space)
+    p = (model.log_prob(states) / 0.5).exp() * (states[:, 2] == 2)
+    drawn = model.complete(x, mask, noise=Noise(0), temperature=0.5)
+    laws.agree(torch.bincount(laws.state_index(space, drawn), minlength=27).double(), p * n / p.sum())
+
+
+@pytest.mark.parametrize("make", [Markov, ChowLiu, FullTable])
+def test_a_condition_that_never_comes_is_refused(make):
+    model = make(Binary((3,)), smoothing=0).fit(torch.tensor([[0, 0, 0], [0, 0, 0]]).byte())
+    with pytest.raises(ValueError, match="what is known has probability zero"):
+        model.complete(torch.ones(2, 3).byte(), torch.tensor([[False, False, True]] * 2), noise=Noise(0))
 
 
 def test_the_order_changes_the_model_as_a_permutation_of_the_data_does():

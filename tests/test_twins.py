@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 import laws
-from cases import CASES, LEVELS, fresh, prepared, toy_data, toy_events, toy_log_prob
+from cases import CASES, LEVELS, fresh, prepared
 from law_table import fitted
-from offers import is_model_class
+from model_offers import is_model_class
 from ptheta.autoregressive import FVBN, Autoregressive
 from ptheta.distributions import FullTable, Independent, closed_form
-from ptheta.model import Model, Objective, Trained
+from ptheta.model import Distribution, Objective, Trained
 from ptheta.noise import Noise
 from ptheta.spaces import Binary, Real
+from toy_law import toy_data, toy_events, toy_log_prob
 
 TABLE, DENSITY, LINE = "full table of levels of a class", "Gaussian of a class", "kernels on a line"
 CLOSE = "VAE, importance-weighted, warmed up"  # its posteriors are near the exact ones
@@ -37,7 +38,7 @@ def rejects(words: str) -> Any:
     return pytest.raises(AssertionError, match=words)
 
 
-class Coins(Trained, Model):
+class Coins(Trained, Distribution):
     """Independent bits with one fault in its training or its sampler."""
 
     def __init__(self, fault: str = "") -> None:
@@ -132,6 +133,27 @@ def test_law_scores_keep_the_contract_rejects(words, spoil):
     with rejects(words):
         broken = twin(TABLE, log_prob=lambda x, c=None: spoil(model.log_prob(x, c)))
         laws.scores_keep_the_contract(broken, *toy_events(model, 6))
+
+
+@pytest.mark.parametrize(
+    ("words", "broken"),
+    [
+        (
+            "encode depends on the batch",
+            lambda m: {"encode": lambda x, c=None: m.encode(x, c) - m.encode(x, c).mean(0)},
+        ),
+        ("all events have one code", lambda m: {"encode": lambda x, c=None: 0 * m.encode(x, c)}),
+        ("gives 1 rows for 6", lambda m: {"decode": lambda z, c=None: m.decode(z[:1], c)}),
+    ],
+)
+def test_law_codes_keep_the_contract_rejects_a_careless_coder(words, broken):
+    name = "autoencoder of levels"
+    model = prepared(name)
+    x, context = toy_events(model, 6)
+    with rejects(words):
+        laws.codes_keep_the_contract(twin(name, **broken(model)), x, context)
+    with pytest.raises(ValueError, match="decode should be events of"):
+        laws.codes_keep_the_contract(twin(name, decode=lambda z, c=None: model.decode(z).float()), x, context)
 
 
 # Probabilities
@@ -245,7 +267,7 @@ def test_law_samplers_agree_rejects_a_cache_that_lags():
         laws.samplers_agree(inexact, None)
 
 
-@pytest.mark.parametrize("name", ["NADE bits", "RBM, persistent"])
+@pytest.mark.parametrize("name", ["NADE bits", "RBM, persistent", "Gaussian of a class"])
 def test_law_completions_follow_the_conditional_rejects_a_blind_or_careless_completion(name):
     model, sampling = fitted(name)[0], CASES[name].sampling  # whose halves depend on each other
     x, c = toy_events(model, 1)
@@ -256,12 +278,13 @@ def test_law_completions_follow_the_conditional_rejects_a_blind_or_careless_comp
     def careless(x: Tensor, mask: Tensor, c: Tensor | None = None, *, noise: Noise, **sampling: Any) -> Tensor:
         return model.sample(len(x), c, noise=noise, **sampling)
 
-    laws.completions_follow_the_conditional(model, x, c, list(range(6)), sampling)
+    order = list(range(model.space.dimensions))
+    laws.completions_follow_the_conditional(model, x, c, order, sampling)
     for words, complete in (("samples disagree", blind), ("changed what was known", careless)):
         broken: Any = deepcopy(model)
         object.__setattr__(broken, "complete", complete)
         with rejects(words):
-            laws.completions_follow_the_conditional(broken, x, c, list(range(6)), sampling)
+            laws.completions_follow_the_conditional(broken, x, c, order, sampling)
 
 
 # Bijections

@@ -6,7 +6,7 @@ from torch import nn
 
 from ptheta.nn.denoiser import ResidualMLP
 from ptheta.nn.embeddings import TimeEmbedding, sinusoids
-from ptheta.nn.unet import Attention, ResidualBlock, UNet
+from ptheta.nn.unet import Attention, ResidualBlock, UNet, in_patches
 
 
 def awake(network: nn.Module) -> nn.Module:
@@ -29,13 +29,20 @@ def test_unet_keeps_the_shape_of_any_image(shape, patch, multipliers):
     assert y.isfinite().all()
 
 
+def test_patches_are_those_of_torch_also_of_no_image():
+    x = torch.arange(2 * 3 * 4 * 6.0).reshape(2, 3, 4, 6)
+    assert torch.equal(in_patches(x, 2), nn.functional.pixel_unshuffle(x, 2))
+    assert in_patches(x[:0], 2).shape == (0, 12, 2, 3)
+    assert UNet(1, width=8, patch=2)(torch.zeros(0, 1, 8, 8), torch.zeros(0)).shape == (0, 1, 8, 8)
+
+
 @pytest.mark.parametrize("build", [lambda: UNet(1, width=8), lambda: ResidualMLP((1, 4, 4), width=8)])
 def test_a_fresh_network_returns_zeros(build):
     assert not build()(torch.randn(3, 1, 4, 4), torch.rand(3)).any()
 
 
 @pytest.mark.parametrize(
-    "build", [lambda: UNet(2, width=8, context=3), lambda: ResidualMLP((2, 4, 4), width=8, context=3)]
+    "build", [lambda: UNet(2, width=8, context=(3,)), lambda: ResidualMLP((2, 4, 4), width=8, context=3)]
 )
 def test_output_depends_on_event_time_and_context(build):
     network = awake(build())
@@ -64,7 +71,7 @@ def test_batch_normalisation_would_show_them_to_each_other():
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 5)])
 def test_every_pixel_is_seen_and_every_parameter_used(shape):
-    network = awake(UNet(shape[0], width=8, context=2))
+    network = awake(UNet(shape[0], width=8, context=(2,)))
     x = torch.randn(2, *shape).double().requires_grad_()
     y = network(x, torch.rand(2).double(), torch.eye(2).double())
     weights = torch.linspace(1, 2, y.numel()).double().reshape(y.shape)  # so that nothing cancels

@@ -10,6 +10,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from ptheta.distributions.heads import BernoulliHead, GaussianMixtureHead
+from ptheta.flows import MAF
 from ptheta.latent import VAE, MixturePrior, StandardNormal
 from ptheta.latent import vae as vae_module
 from ptheta.nn.convolutional import ConvEncoder
@@ -139,6 +140,49 @@ def test_rate_is_the_divergence_of_two_gaussians() -> None:
     disguised, _ = linear_gaussian(flat_mixture(), tilt=0.7)
     estimate = disguised.elbo_terms(x, draws=2000, noise=Noise(0))[1]
     torch.testing.assert_close(estimate, expected, rtol=0, atol=0.12)  # 5 standard errors at most
+
+
+def correlated() -> tuple[VAE, Tensor, float]:
+    """A linear-Gaussian decoder held still whose codes are correlated given an event, and the covariance of events.
+
+    Also what the best Gaussian with independent codes misses: (ln prod of the diagonal of P - ln det P) / 2, with P the
+    precision of the posterior.
+    """
+    w, s = torch.tensor([[1.0, 0.9], [0.0, 0.5], [0.7, 0.7]], dtype=torch.float64), 0.7
+    zero = torch.zeros_like(w)
+    decoder = Affine(torch.stack([zero, w, zero], 1).flatten(0, 1), torch.tensor([0.0, 0.0, math.log(s)] * 3).double())
+    with seeded(0):
+        encoder = MLP(3, 4, ())
+        bend = MAF(Real((2,)), context_space=Real((4,)), transforms=1, hidden=(8,)).chain
+    model = VAE(Real((3,)), latent=2, encoder=encoder, decoder=decoder.requires_grad_(False), bend=bend).double()
+    precision = torch.eye(2).double() + w.T @ w / s**2
+    return (
+        model,
+        w @ w.T + s**2 * torch.eye(3).double(),
+        0.5 * float(precision.diagonal().log().sum() - precision.logdet()),
+    )
+
+
+def test_a_bent_posterior_misses_less_than_independent_codes_must():
+    model, covariance, least = correlated()
+    model.fit(
+        model.sample(2000, noise=Noise(0)), steps=400, batch_size=200, learning_rate=0.02, schedule="cosine", seed=0
+    )
+    x = model.sample(2000, noise=Noise(1)).double()
+    exact = torch.distributions.MultivariateNormal(torch.zeros(3).double(), covariance).log_prob(x)
+    elbo = model.elbo(x, draws=4, noise=Noise(2)).detach()
+    assert_bounds(elbo, model.importance_bound(x, 20, noise=Noise(3)), exact)
+    assert float((exact - elbo).mean()) < 0.5 * least
+    assert least > 0.1
+    bent = model._bent
+    model._bent = lambda z, q: (bent(z, q)[0], -bent(z, q)[1])  # the twin: the determinant upside down
+    with pytest.raises(AssertionError):
+        assert_bounds(model.elbo(x, draws=4, noise=Noise(2)), exact, exact)
+
+
+def test_a_bent_posterior_refuses_the_gradient_of_a_gaussian():
+    with pytest.raises(ValueError, match="leave bend or doubly out"):
+        VAE(Binary((3,)), latent=2, importance=3, doubly=True, bend=nn.Identity())
 
 
 # A small binary model whose marginal is a two-dimensional integral: dense quadrature, every event.
@@ -298,7 +342,7 @@ def test_scores_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -> N
     many = model.sample(300, noise=Noise(0))
     assert bool((many[:3] == model.sample(3, noise=Noise(0))).all())
     bound = model.importance_bound(x, 30, noise=Noise(1))
-    monkeypatch.setattr("ptheta.latent.vae._CHUNK", 17)
+    monkeypatch.setattr("ptheta.latent.vae.CHUNK", 17)
     torch.testing.assert_close(model.importance_bound(x, 30, noise=Noise(1)), bound)
     assert bool((model.sample(300, noise=Noise(0)) == many).all())
     assert model.sample(0).shape == (0, 4)
@@ -456,7 +500,7 @@ def test_samples_of_classes_do_not_depend_on_the_chunks_they_are_drawn_in(monkey
             nn.init.normal_(p, std=0.5)
     context = torch.tensor([0, 2, 1, 1, 0, 2, 2])
     whole = model.sample(7, context, noise=Noise(0))
-    monkeypatch.setattr(vae_module, "_CHUNK", 3)
+    monkeypatch.setattr(vae_module, "CHUNK", 3)
     assert torch.equal(model.sample(7, context, noise=Noise(0)), whole)
 
 

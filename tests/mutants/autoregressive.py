@@ -35,9 +35,9 @@ FAULTS: Faults = {
         Fault("return -self.log_prob(x, context)", "return self.log_prob(x, context)", "the likelihood is minimised"),
     ),
     "autoregressive/sampling.py": (
-        Fault("self._draw(params, self._u[i])", "self._draw(params, self._u[0])", "all variables share one uniform"),
+        Fault("params, self._u[i])", "params, self._u[0])", "all variables share one uniform"),
         Fault("torch.lt(uniforms[..., 0]", "torch.gt(uniforms[..., 0]", "bits drawn with the odds reversed"),
-        Fault("self.head.temper(params, self.temperature)", "params", "the temperature is ignored"),
+        Fault("params = head.temper(params, self.temperature)", "pass", "the temperature is ignored"),
         Fault(
             "torch.where(self._mask[i], self._known[i].to(cells.dtype), cells)",
             "torch.where(self._mask[i], cells, self._known[i].to(cells.dtype))",
@@ -49,8 +49,8 @@ FAULTS: Faults = {
             "the conditional of the variable before",
         ),
         Fault(
-            "if torch.equal(cells, before):",
-            "if not torch.equal(cells, before):",
+            "if _same(cells, before):",
+            "if not _same(cells, before):",
             "the fixed point is left at the first change",
         ),
     ),

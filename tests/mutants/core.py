@@ -3,7 +3,7 @@
 from .fault import Fault, Faults
 
 FAULTS: Faults = {
-    "spaces.py": (
+    "spaces/lattice.py": (
         Fault(
             "get_default_dtype()) * (2 / (self.n - 1)) - 1",
             "get_default_dtype()) * (2 / self.n) - 1",
@@ -18,18 +18,33 @@ FAULTS: Faults = {
             "y + (u - 0.5) * (2 / (self.n - 1))", "y + u * (2 / (self.n - 1))", "the jitter of levels is not centred"
         ),
         Fault("y + (2 * u - 1)", "y + (u - 0.5)", "the jitter of bits is half as wide as their cell"),
-        Fault("nats / (self.dimensions * math.log(2))", "nats / self.dimensions", "nats for bits"),
-        Fault("(self.dimensions * math.log(2))", "math.log(2)", "bits per event for bits per dimension"),
         Fault('0 and 1 are bits" if top > 1', '0 and 1 are bits" if top > 2', "the bit 2 is let through"),
         Fault(
             'is the largest level" if top >= self.n',
             'is the largest level" if top > self.n',
             "the level n is let through",
         ),
-        Fault("if low < 0 or top >= self.n", "if top >= self.n", "negative symbols are let through"),
         Fault("(y > 0).to(self.dtype)", "(y > 0.5).to(self.dtype)", "bits projected with the threshold of [0, 1]"),
+    ),
+    "spaces/space.py": (
+        Fault("nats / (self.dimensions * math.log(2))", "nats / self.dimensions", "nats for bits"),
+        Fault("(self.dimensions * math.log(2))", "math.log(2)", "bits per event for bits per dimension"),
+        Fault(
+            "other.columns.index(name) for name in self.columns",
+            "other.columns.index(name) for name in sorted(self.columns)",
+            "columns in the order of the alphabet",
+        ),
+    ),
+    "spaces/symbols.py": (
+        Fault("if low < 0 or top >= self.n", "if top >= self.n", "negative symbols are let through"),
         Fault("y.argmax(-1)", "y.argmax(1)", "symbols projected over the wrong axis"),
-        Fault("flat.std(0, correction=0)", "flat.std(0)", "standardised by n - 1"),
+        Fault("return place[x]", "return x", "symbols matched by code, not by name"),
+    ),
+    "spaces/real.py": (
+        Fault("flat.var(0, correction=0)", "flat.var(0)", "standardised by n - 1"),
+        Fault(
+            "apart.square() * (n * more", "apart.square() * (more", "the moments of pieces are not those of the whole"
+        ),
         Fault("((x - mean) / scale)", "((x - mean) * scale)", "standardised by multiplying with the scale"),
         Fault("(y * scale + mean)", "((y + mean) * scale)", "mean and scale undone in the wrong order"),
         Fault(
@@ -62,8 +77,8 @@ FAULTS: Faults = {
     ),
     "optimizers.py": (
         Fault(
-            "torch.optim.AdamW if self.decoupled else torch.optim.Adam",
-            "torch.optim.Adam if self.decoupled else torch.optim.AdamW",
+            "_AdamW if self.decoupled else _Adam",
+            "_Adam if self.decoupled else _AdamW",
             "coupled and decoupled weight decay swapped",
         ),
         Fault("lr=self.learning_rate, betas=self.betas", "lr=self.learning_rate", "Adam forgets its betas"),

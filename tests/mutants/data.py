@@ -3,7 +3,40 @@
 from .fault import Fault, Faults
 
 FAULTS: Faults = {
+    "data/labels.py": (
+        Fault("order[context[order] == k][:share]", "order[context == k][:share]", "labels of other events"),
+        Fault("replace(data.without_context(), notes", "replace(data, notes", "all labels reach the model"),
+        Fault("share = labels // classes", "share = labels", "as many of each class as were asked for of all"),
+        Fault("generator=seeded_generator(seed)", "generator=seeded_generator(0)", "the seed names nothing"),
+    ),
     "data/dataset.py": (
+        Fault(
+            "        for events in (self.train, self.valid, self.test):",
+            "        for events in (self.train, self.valid):",
+            "the fingerprint forgets the test split",
+        ),
+        Fault(
+            "Events.join([self.train, self.valid, self.test]).in_order()",
+            "Events.join([self.train, self.valid, self.test])",
+            "a file read whole is shuffled",
+        ),
+        Fault("{self.context_space}{self.digest}", "{self.context_space}", "the fingerprint forgets the file"),
+    ),
+    "data/events.py": (
+        Fault(
+            "Events(x[rows], None if context is None else context[rows], kept)",
+            "Events(x[rows], context, kept)",
+            "rows are cut without their contexts",
+        ),
+        Fault('Noise(seed).uniform((n,), "split"', 'Noise(0).uniform((n,), "split"', "every seed names the same split"),
+        Fault("self[shuffled(len(self))[:n]]", "self[:n]", "some events are the first ones, often of one class"),
+        Fault(
+            "if (size := len(self) * self._event_bytes)",
+            "if (size := len(self))",
+            "a file is read whole, however large",
+        ),
+    ),
+    "data/splits.py": (
         Fault(
             "return events[order[n_valid + n_test :]]",
             "return events[order[n_valid:]]",
@@ -14,24 +47,65 @@ FAULTS: Faults = {
             "events[order[:n_valid]], events[order[:n_test]]",
             "validation and test overlap",
         ),
-        Fault("order = shuffled(n, seed)", "order = torch.arange(n)", "the split is not shuffled"),
         Fault(
-            "for part in (valid, test))",
-            "for part in (test, valid))",
+            "events, order = events.numbered(), shuffled(n, seed)",
+            "events, order = events.numbered(), torch.arange(n)",
+            "the split is not shuffled",
+        ),
+        Fault(
+            "held_out(n, valid), held_out(n, test)",
+            "held_out(n, test), held_out(n, valid)",
             "the fractions of validation and test swapped",
         ),
-        Fault('Noise(seed).uniform((n,), "split"', 'Noise(0).uniform((n,), "split"', "every seed names the same split"),
+        Fault("train = train[rest]", "train = train[:]", "events that were taken to choose on train all the same"),
+        Fault("range(space.n)) - set(", "range(space.n)) & set(", "classes that do train are called unknown"),
+    ),
+    "data/stored.py": (
+        Fault("block[rows - low]", "block[: len(rows)]", "rows that lie close together come in another order"),
         Fault(
-            "self.x[rows], None if self.context is None else self.context[rows]",
-            "self.x[rows], self.context",
-            "rows are cut without their contexts",
+            "self.offset + row * self.row_bytes + done", "row * self.row_bytes + done", "the header is read as numbers"
+        ),
+        Fault("in pieces_of(self):", "in [self.take(np.arange(1))]:", "the digest sees the first row only"),
+    ),
+    "data/decode.py": (
+        Fault(
+            'if "A" in mode or "a" in mode or "transparency" in image.info:',
+            'if "A" in mode or "a" in mode:',
+            "one transparent colour shows what it hides",
+        ),
+        Fault(">> (self.depth - 8)", ">> 8", "twelve bits keep their upper four"),
+        Fault('or raw.startswith("LA")', "", "grey of 16 bits with alpha becomes colour"),
+        Fault("pixels[deep == hidden] = 255", "pixels[deep == hidden] = 0", "what is transparent is put on black"),
+    ),
+    "data/folders.py": (
+        Fault("key=lambda i: (parts[tops[i]], i)", "key=lambda i: i", "pictures of train and test change places"),
+        Fault(
+            "torch.tensor([labels[i] for i in found.kept])",
+            "torch.tensor(labels[: len(found.kept)])",
+            "labels shift behind a skipped picture",
         ),
         Fault(
-            "for events in (self.train, self.valid, self.test):",
-            "for events in (self.train, self.valid):",
-            "the fingerprint forgets the test split",
+            "_put(np.repeat(piece, 3, 1))",
+            "_put(np.repeat(piece, 3, 1)[::-1])",
+            "grey pictures change places when one is in colour",
         ),
-        Fault("self[shuffled(len(self))[:n]]", "self[:n]", "some events are the first ones, often of one class"),
+    ),
+    "data/arrays.py": (
+        Fault(
+            "return order[torch.from_numpy(places.reshape(-1))]",
+            "return torch.from_numpy(places.reshape(-1))",
+            "labels are numbered by text, named by number",
+        ),
+        Fault("own = asked[mine] - start", "own = asked[mine]", "rows of a later array are those of the first"),
+        Fault("lambda x: turn(x) // 255", "lambda x: turn(x) // 256", "white is read as black"),
+    ),
+    "data/checks.py": (
+        Fault("int(first[0]) + row", "int(first[0])", "the place of a fault is that in its piece"),
+        Fault(
+            "self.first_bad = row + self.rows, column",
+            "self.first_bad = row, column",
+            "the place of NaN is that in its piece",
+        ),
     ),
     "data/synthetic.py": (
         Fault(
@@ -73,20 +147,83 @@ FAULTS: Faults = {
         Fault("noise=noise.at(split)", "noise=noise", "all splits hold the same events"),
         Fault("Real.standardising(train.x) if", "Real.standardising(test.x) if", "standardised on the test events"),
     ),
-    "data/text.py": (
+    "data/worlds/base.py": (
+        Fault("(asked == OPEN)) & self.sure[:, None]", "(asked == OPEN))", "garbage counts as what was asked for"),
+        Fault("- log(self.count)", "+ log(self.count)", "the probability of an event is above one"),
+        Fault("event = self.possible(factors) & (", "event = (", "events that cannot occur have a probability"),
         Fault(
-            "cuts = (len(text) - n_test - n_valid, len(text) - n_test)",
-            "cuts = (len(text) - n_test, len(text) - n_test)",
-            "training runs into the validation text",
+            "v.double() - v.double().mean(2, keepdim=True)",
+            "v.double() - v.double().mean((1, 2), keepdim=True)",
+            "a blank page is like any page of its colour",
+        ),
+        Fault("if not bool(self.possible(every).all()):", "if False:", "alternatives that cannot occur are averaged"),
+    ),
+    "data/worlds/drawing.py": (
+        Fault("alpha=-2)", "alpha=-1)", "half the product of the squared error"),
+        Fault("square[:, None] * change.square().sum(1)", "square[:, None]", "bright and dim inks cost the same"),
+        Fault("(2 * np.abs(right) - down - radius)", "(np.abs(right) - down - radius)", "triangles are too wide"),
+        Fault(
+            "_coverage(distance + scale) if style",
+            "_coverage(distance + 1) if style",
+            "outlines of large pictures thin",
+        ),
+        Fault("down, right = -right, down", "down, right = right, -down", "a quarter turn against the clock"),
+    ),
+    "data/worlds/shapes.py": (
+        Fault("(shape + colour + place) % 4 == 0", "(shape + colour) % 4 == 0", "pairs of shape and colour never seen"),
+        Fault(
+            "asked[:, [COLOUR, STYLE, SHADE]] = OPEN", "asked[:, [STYLE, SHADE]] = OPEN", "a sketch asks for a colour"
+        ),
+        Fault("factors = self.known(x)", "factors = self.read(x).factors", "the counterpart of garbage is made up"),
+        Fault("cover.square().sum(2)", "cover.sum(2)", "the ink of edges is weighted as if they were whole"),
+    ),
+    "data/worlds/captions.py": (
+        Fault(
+            "ROWS, COLUMNS = ((0, 1), (2, 3)), ((0, 2), (1, 3))",
+            "COLUMNS, ROWS = ((0, 1), (2, 3)), ((0, 2), (1, 3))",
+            "left is taken for top",
         ),
         Fault(
-            "round(test * len(text)), round(valid * len(text))",
-            "round(valid * len(text)), round(test * len(text))",
+            '_each("colour", "빨간 파란 초록 노란")',
+            '_each("colour", "빨간 초록 파란 노란")',
+            "blue is green in Korean",
+        ),
+        Fault("allowed.sum(2) == 1", "allowed.sum(2) >= 1", "a word for two values asks for the first"),
+    ),
+    "data/worlds/coins.py": (
+        Fault("max(0, t - LINE + 1)", "max(0, t - LINE)", "the ends part a frame too late"),
+        Fault("if frames <= LINE:", "if frames < LINE:", "the last frame of the line tells the coin"),
+        Fault("distance / apart", "distance", "distances in levels"),
+        Fault("pick(u[:, i], len(factor.values))", "pick(u[:, 0], len(factor.values))", "the start decides the coin"),
+    ),
+    "data/worlds/balls.py": (
+        Fault("(distance < 2 * RADIUS) & (change < 0)", "(distance < 2 * RADIUS)", "balls that part are turned back"),
+        Fault("v[:, j] += change", "v[:, j] -= change", "a collision makes energy"),
+        Fault("_advance(x, v, 1 / STEPS)", "_advance(x, v, 1)", "balls roll twice as far in a frame"),
+        Fault("0.5 * z / np.sqrt(square)[:, None, None]", "0.5 * z", "balls of any speed"),
+        Fault(".sum((2, 3)).mean())", ".mean())", "an error per pixel called one per frame"),
+    ),
+    "data/worlds/stacked.py": (
+        Fault(
+            "torch.tensor([NUMERALS**2, NUMERALS, 1]", "torch.tensor([1, NUMERALS, NUMERALS**2]", "classes backwards"
+        ),
+        Fault(
+            '("valid", whole.valid, n // 5), ("test", whole.test, n // 5)',
+            '("valid", whole.valid, n // 5), ("test", whole.train, n // 5)',
+            "test pictures made of training digits",
+        ),
+    ),
+    "data/text.py": (
+        Fault(
+            "sizes = (chunks - n_test - n_valid, n_valid, n_test)",
+            "sizes = (chunks - n_test - n_valid, n_test, n_valid)",
             "the fractions of validation and test swapped",
         ),
         Fault(
             "len(p) // sequence_length * sequence_length", "len(p) // sequence_length", "most of each part is dropped"
         ),
+        Fault("= tokens + 1", "= tokens", "padding and the first letter are one"),
+        Fault("return words and len(", "return len(", "prose is read as a list"),
     ),
     "data/tables.py": (
         Fault(
@@ -94,8 +231,12 @@ FAULTS: Faults = {
             "((values == 0) | (values == 1)).any()",
             "any zero makes a table of bits",
         ),
-        Fault("Real.standardising(splits[0].x)", "Real.standardising(splits[2].x)", "standardised on the test events"),
-        Fault("return int(label) - 1", "return int(label)", "the label is the column after the one named"),
+        Fault(
+            "Real.standardising(splits[0].x, space.columns)",
+            "Real.standardising(splits[2].x, space.columns)",
+            "standardised on the test events",
+        ),
+        Fault("return int(which) - 1", "return int(which) - 2", "the label is the column before the one named"),
     ),
     "data/tabular.py": (
         Fault("Events(rest[order[n_valid:]])", "Events(rest[order])", "validation events leak into training"),

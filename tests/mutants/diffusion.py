@@ -23,39 +23,50 @@ FAULTS: Faults = {
         Fault("1 - f[1:] / f[:-1]", "1 - f[1:] / f[:1]", "1 - alpha-bar for beta"),
     ),
     "diffusion/samplers.py": (
-        Fault("return list(range(steps, -1, -1))", "return list(range(steps, 0, -1))", "the last step is not taken"),
-        Fault("beta = 1 - now / then", "beta = 1 - now", "1 - alpha-bar for beta"),
         Fault(
-            "a = math.sqrt(then) * beta / (1 - now)",
-            "a = math.sqrt(now) * beta / (1 - now)",
+            "a = math.sqrt(then.signal) * beta / now.noise",
+            "a = math.sqrt(now.signal) * beta / now.noise",
             "the posterior mean with the wrong alpha-bar",
         ),
         Fault(
-            "math.sqrt(1 - beta) * (1 - then) / (1 - now)",
-            "math.sqrt(1 - beta) * (1 - now) / (1 - then or 1)",
+            "then.variance) * then.noise / now.noise",
+            "then.variance) * now.noise / (then.noise or 1)",
             "the posterior mean's weights swapped",
         ),
         Fault(
-            "self.wide and then < 1 else (1 - then) / (1 - now) * beta",
-            "self.wide and then < 1 else beta",
+            "self.wide and then.noise > 0 else then.noise / now.noise * beta",
+            "self.wide and then.noise > 0 else beta",
             "beta for the posterior variance",
         ),
         Fault(
-            "self.eta * math.sqrt((1 - then) / (1 - now) * (1 - now / then))",
-            "self.eta * math.sqrt(1 - now / then)",
+            "self.eta * math.sqrt(then.noise / now.noise * _beta(now, then))",
+            "self.eta * math.sqrt(_beta(now, then))",
             "DDIM with beta for the posterior variance",
         ),
-        Fault("max(1 - then - sigma**2, 0.0)", "max(1 - then, 0.0)", "fresh noise on top of all the old"),
+        Fault("max(then.noise - sigma**2, 0.0)", "max(then.noise, 0.0)", "fresh noise on top of all the old"),
         Fault(
-            "math.sqrt(then) - b * math.sqrt(now), b, sigma",
-            "math.sqrt(then), b, sigma",
+            "a = math.sqrt(then.signal) - b * math.sqrt(now.signal)",
+            "a = math.sqrt(then.signal)",
             "the old event stays in the state",
         ),
         Fault(
-            "round(steps * k / leaps) for k in range(leaps, -1, -1)",
-            "round(steps * k / leaps) for k in range(leaps - 1, -1, -1)",
-            "the walk starts late",
+            "now.variance - now.signal / then.signal * then.variance",
+            "now.noise - then.noise",
+            "the noise that came between, as if the event did not shrink",
         ),
+        Fault(
+            "mean + sigma * noise.normal(",
+            "mean + sigma**2 * noise.normal(",
+            "the variance for the deviation of a step back",
+        ),
+        Fault(
+            "x + (slope + rise * origin + fall * _noise_of(ahead, origin, then)) / 2",
+            "x + (slope + rise * origin + fall * _noise_of(ahead, origin, now)) / 2",
+            "the corrector at the old moment",
+        ),
+        Fault("origin = guess(ahead, then)", "origin = guess(x, now)", "the corrector that corrects nothing"),
+        Fault("math.sqrt(more**2 - now.noise)", "(more - deviation)", "deviations added, not variances"),
+        Fault("now._replace(time=more, noise=more**2)", "now", "stirred, and not told"),
     ),
     "diffusion/decoders.py": (
         Fault(
@@ -87,41 +98,74 @@ FAULTS: Faults = {
         Fault("flip = lower > 0", "flip = lower > math.inf", "masses in the upper tail cancel"),
         Fault("torch.log1p(-torch.exp(low - high))", "torch.log1p(torch.exp(low - high))", "the two tails added"),
     ),
-    "diffusion/ddpm.py": (
+    "diffusion/absorbing.py": (
+        Fault("(d / (d - count).to(log_p.dtype))", "1", "masked variables that are not weighed"),
+        Fault("log_p.masked_fill(known, 0.0).sum(1) * (d", "log_p.sum(1) * (d", "the known are scored as well"),
+        Fault("torch.cat([y * seen, seen], 2)", "torch.cat([y, seen], 2)", "masked values are seen"),
+        Fault("rank < count[:, None]", "rank <= count[:, None]", "one more is known than is counted"),
+        Fault("before[step], features, source)", "place, features, source)", "the bound of as many steps as variables"),
+        Fault("return -total / draws", "return -total", "draws are added, not averaged"),
+        Fault("- math.log(d - size + 1)", "- math.log(size)", "orders counted from the wrong end"),
+        Fault("before = sets - bits[i]", "before = sets", "a set that comes before itself"),
+        Fault("known | (rank < before), part)", "rank < before, part)", "what is given is not seen"),
+        Fault("(rank < after) & ~known", "(rank < after)", "what is given is drawn again"),
+        Fault(".masked_fill(known, -1.0)  # the known first", "", "what is given waits for its turn"),
+    ),
+    "diffusion/edm.py": (
+        Fault("skip * state + out * answer", "skip * state - out * answer", "c_out with the wrong sign"),
+        Fault("(origin - skip * state) / out", "origin - skip * state", "a loss that weighs large noise most"),
+        Fault("else 0.002) if sigma_min", "else 0.02) if sigma_min", "a walk that ends ten times too early"),
+        Fault("(sigma.square() + data.square()).sqrt()", "(sigma.square() + 1).sqrt()", "1 in place of the deviation"),
+        Fault("self.network(state / total, clock", "self.network(state, clock", "inputs that grow with the noise"),
+        Fault(".std(correction=0)", ".var(correction=0)", "the variance for the deviation of events"),
+        Fault("** self.rho for k in range(steps)", "** 1 for k in range(steps)", "roots of the noise for the noise"),
+        Fault("for k in range(steps)]  # eq. 5", "for k in range(steps, 0, -1)]  # eq. 5", "a walk up the noise"),
+    ),
+    "diffusion/matching.py": (
+        Fault(
+            "aligned(t, event) * event + (1 - aligned(t, event)) * start",
+            "(1 - aligned(t, event)) * event + aligned(t, event) * start",
+            "time the wrong way round",
+        ),
+        Fault("- (event - start)", "- (start - event)", "velocities that point to the noise"),
+        Fault("left = 1 - aligned(time, state)", "left = aligned(time, state)", "a guess at the wrong end of the line"),
+        Fault("t**2, (1 - t) ** 2)", "t, 1 - t)", "deviations for variances"),
+        Fault(
+            "base + gained - self.space.log_volume",
+            "base - gained - self.space.log_volume",
+            "divergence of the wrong sign",
+        ),
+        Fault("gained - self.space.log_volume", "gained", "densities per standardised unit, not per unit of x"),
+        Fault("gained = gained + more", "gained = more", "the divergence of the last step alone"),
+        Fault(
+            "h / 6 * (a + 2 * b + 2 * c + d)", "h / 6 * (a + 2 * b + 2 * c)", "a rule whose weights do not add to one"
+        ),
+        Fault(".to(u.dtype) * 2 - 1", ".to(u.dtype) * 2", "directions that are no signs"),
+        Fault("slope.reshape(len(v), -1)[:, i]", "slope.reshape(len(v), -1)[:, 0]", "the first column for the trace"),
+        Fault(
+            "start = start[_assigned(event, start)]",
+            "start = start[_assigned(start, event)]",
+            "pairs the wrong way round",
+        ),
+        Fault("return self.space.project(x)", "return x", "samples that are not put back into their unit"),
+    ),
+    "diffusion/multinomial.py": (
+        Fault(
+            "share = event / (now * here + (1 - now) / self.n)", "share = event", "the guess put in place of the event"
+        ),
+        Fault(
+            "return self.steps * term + self._prior_term()",
+            "return term + self._prior_term()",
+            "one term for their sum",
+        ),
+        Fault("stays = now / before", "stays = now", "1 - alpha-bar for beta"),
+        Fault("+ slice_of) / slices", ") / slices", "draws that stay in the first part of the chain"),
+    ),
+    "diffusion/gaussian.py": (
         Fault(
             "(ratio.log() + 1 / ratio - 1)",
             "(ratio.log() - 1 / ratio + 1)",
             "the cost of wide steps with the wrong sign",
-        ),
-        Fault(
-            "weight * (1 - before) / (1 - now) if self.wide",
-            "weight * (1 - now) / (1 - before) if self.wide",
-            "wide steps weighed by the inverse ratio of variances",
-        ),
-        Fault(
-            "self.sigma = math.sqrt(1 - float(self.alpha_bar[1]))",
-            "self.sigma = 1 - float(self.alpha_bar[1])",
-            "the variance for the deviation of the last step",
-        ),
-        Fault(
-            "epsilon - self.network(state, self._clock(t, origin)",
-            "origin - self.network(state, self._clock(t, origin)",
-            "the network learns the event, not the noise",
-        ),
-        Fault(
-            'epsilon = noise.normal(origin.shape, "noise", origin)',
-            'epsilon = noise.normal((1, *origin.shape[1:]), "noise", origin).expand_as(origin)',
-            "all events share their noise",
-        ),
-        Fault(
-            't = self._times(noise.uniform((len(x),), "time", origin))',
-            't = self._times(noise.uniform((1,), "time", origin)).expand(len(x))',
-            "all events share their time",
-        ),
-        Fault(
-            "error.square().reshape(len(x), self.space.dimensions).mean(1)  # eq. 14",
-            "error.abs().reshape(len(x), self.space.dimensions).mean(1)  # eq. 14",
-            "the absolute error of the noise",
         ),
         Fault("t = 1 + torch.searchsorted(", "t = torch.searchsorted(", "the term drawn is the one before"),
         Fault("(u + j) / draws, right=True)", "u, right=True)", "draws are not spread over the terms"),
@@ -148,29 +192,12 @@ FAULTS: Faults = {
             "the decoder's term with the wrong sign",
         ),
         Fault("noise=noise.rows(start))", "noise=noise)", "every chunk repeats the noise of the first"),
-        Fault("x = a * origin + b * x", "x = b * origin + a * x", "event and state swapped in a step back"),
-        Fault(
-            'x = x + sigma * noise.at("step", now)',
-            'x = x + sigma**2 * noise.at("step", now)',
-            "the variance for the deviation of a step back",
-        ),
-        Fault('noise.at("step", now).normal(', "noise.normal(", "every step back draws the same noise"),
-        Fault(
-            "float(self.alpha_bar[now]), float(self.alpha_bar[then])",
-            "float(self.alpha_bar[then]), float(self.alpha_bar[now])",
-            "the step back goes forward",
-        ),
         Fault(
             "left * origin.double() ** 2 - left - math.log1p(-left)",
             "left * origin.double() ** 2 - left + math.log1p(-left)",
             "the prior's log-determinant with the wrong sign",
         ),
         Fault("self.space.dimensions).sum(1) / 2", "self.space.dimensions).sum(1)", "the prior's KL without its half"),
-        Fault(
-            "(before / (1 - before) - now / (1 - now)) / 2",
-            "(before / (1 - before) - now / (1 - now))",
-            "the KL of a step without its half",
-        ),
         Fault(
             "self._weight(t.clamp(min=2))", "self._weight((t - 1).clamp(min=2))", "the KL between the wrong two steps"
         ),
@@ -179,22 +206,71 @@ FAULTS: Faults = {
             "torch.where(t == 1, decoder_log_prob(self.space, x, guess, self.sigma)",
             "the decoder's likelihood with the wrong sign",
         ),
+        Fault("guess.clamp(-1, 1)", "guess", "guesses are not clipped"),
+        Fault(
+            "0.9 * share / share.sum() + 0.1 / self.steps",
+            "0.9 * share / share.sum() + 0.1",
+            "probabilities of terms that add to more than one",
+        ),
+        Fault(
+            "weight * noise[t - 1] / noise[t] if self.wide",
+            "weight * noise[t] / noise[t - 1] if self.wide",
+            "wide steps weighed by the inverse ratio of variances",
+        ),
+        Fault(
+            "return math.sqrt(float(self._chain[2][1]))",
+            "return float(self._chain[2][1])",
+            "the variance for the deviation of the last step",
+        ),
+        Fault(
+            'noise.at("step", now.index))',
+            'noise.at("step"))',
+            "every step back draws the same noise",
+        ),
+        Fault(
+            "(signal[t - 1] / noise[t - 1] - signal[t] / noise[t]) / 2",
+            "(signal[t - 1] / noise[t - 1] - signal[t] / noise[t])",
+            "the KL of a step without its half",
+        ),
+        Fault("math.sqrt(moments[0].variance) * x", "1.0 * x", "a walk that starts with too little noise"),
+        Fault("left = signal / (signal + noise)", "left = signal", "the prior as if its variance were one"),
+        Fault("untold + self.guidance * (told - untold)", "told + self.guidance * (told - untold)", "guided once more"),
+        Fault(">= self.context_drop", "< self.context_drop", "contexts kept where they should be left out"),
+    ),
+    "diffusion/ddpm.py": (
+        Fault(
+            "epsilon - self.network(state, self._clock(t, origin)",
+            "origin - self.network(state, self._clock(t, origin)",
+            "the network learns the event, not the noise",
+        ),
+        Fault(
+            'epsilon = noise.normal(origin.shape, "noise", origin)',
+            'epsilon = noise.normal((1, *origin.shape[1:]), "noise", origin).expand_as(origin)',
+            "all events share their noise",
+        ),
+        Fault(
+            't = self._times(noise.uniform((len(x),), "time", origin))',
+            't = self._times(noise.uniform((1,), "time", origin)).expand(len(x))',
+            "all events share their time",
+        ),
+        Fault(
+            "error.square().reshape(len(x), self.space.dimensions).mean(1)  # eq. 14",
+            "error.abs().reshape(len(x), self.space.dimensions).mean(1)  # eq. 14",
+            "the absolute error of the noise",
+        ),
         Fault(
             "(state - (1 - left).sqrt() * epsilon) / left.sqrt()",
             "(state - left.sqrt() * epsilon) / (1 - left).sqrt()",
             "signal and noise swapped in the guess",
         ),
-        Fault("guess.clamp(-1, 1)", "guess", "guesses are not clipped"),
         Fault(
             "left.sqrt() * origin + (1 - left).sqrt() * epsilon",
             "left.sqrt() * origin + (1 - left) * epsilon",
             "the variance for the deviation of the noise",
         ),
         Fault("(1 + (u * self.steps).long())", "(u * self.steps).long()", "times from 0 to T - 1"),
-        Fault(
-            "0.9 * share / share.sum() + 0.1 / self.steps",
-            "0.9 * share / share.sum() + 0.1",
-            "probabilities of terms that add to more than one",
-        ),
+        Fault("round(self.steps * k / leaps)", "round(self.steps * k // leaps)", "leaps of uneven size"),
+        Fault("for k in range(leaps, -1, -1)", "for k in range(leaps, 0, -1)", "the last step is not taken"),
+        Fault("1 - left) for t in times", "1.0) for t in times", "noise that never leaves"),
     ),
 }

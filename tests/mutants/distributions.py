@@ -37,7 +37,7 @@ FAULTS: Faults = {
             "entropy[:, None] + entropy + torch",
             "the joint entropy's sign flipped",
         ),
-        Fault("joint.sum(3)[:, :, 0]", "joint.sum(3)[:, 0, :]", "the wrong axis is summed out"),
+        Fault("inner.diagonal().view(d, k).T", "inner.diagonal().view(k, d)", "the wrong axis is summed out"),
         Fault(
             "(weights[i] > best) & (best > -torch.inf)",
             "(weights[i] < best) & (best > -torch.inf)",
@@ -56,11 +56,15 @@ FAULTS: Faults = {
     ),
     "distributions/closed_form.py": (
         Fault(
-            ".to(x.device)) - self.space.log_volume",
-            ".to(x.device))",
+            "return total - self.space.log_volume",
+            "return total",
             "densities per standardised unit, not per unit of x",
         ),
-        Fault("noise.rows(rows.start)", "noise", "every chunk repeats the noise of the first"),
+        Fault(
+            "classes[rows], noise.rows(rows.start)))",
+            "classes[rows], noise))",
+            "every chunk repeats the noise of the first",
+        ),
         Fault(
             "train, valid = data.train, data.valid if len(data.valid) else None",
             "train, valid = data.test, data.valid if len(data.valid) else None",
@@ -150,7 +154,11 @@ FAULTS: Faults = {
         Fault(
             "self._codes(train.x) + train.context * size", "self._codes(train.x)", "all classes share the first table"
         ),
-        Fault("cdf = self.log_p[c].exp()", "cdf = self.log_p[0].exp()", "all classes are drawn from the first table"),
+        Fault(
+            "_draw_states(self.log_p[c], u[rows])",
+            "_draw_states(self.log_p[0], u[rows])",
+            "all classes are drawn from the first table",
+        ),
         Fault(
             "FullTable.of(self._space_of(self.space.dimensions - len(given)), p / p.sum())",
             "FullTable.of(self._space_of(self.space.dimensions - len(given)), p)",
@@ -177,6 +185,8 @@ FAULTS: Faults = {
     ),
     "distributions/games.py": (
         Fault("[[1, -rate], [rate, 1]]", "[[1, -rate], [-rate, 1]]", "both players minimise"),
+        Fault("[[1, -rate], [rate, 1 - rate**2]]", "[[1, -rate], [rate, 1]]", "alternating steps are simultaneous"),
+        Fault("[[1 - rate**2, -rate], [rate, 1 - rate**2]]", "[[1 - rate, -rate], [rate, 1 - rate]]", "decay, no look"),
         Fault("second.max(1, keepdim=True)", "second.max(0, keepdim=True)", "the column player moves rows"),
     ),
     "distributions/gaussian_mixture.py": (
@@ -189,19 +199,17 @@ FAULTS: Faults = {
             "(second - first * mean).clamp(min=0)", "second.clamp(min=0)", "variances about zero, not about the mean"
         ),
         Fault(
-            "(centred + a * broad.diag()) / (mass[:, None, None] + a)",
-            "(centred + a * broad.diag()) / mass[:, None, None]",
+            "(centred + a * broad) / (mass[:, None, None] + a)",
+            "(centred + a * broad) / mass[:, None, None]",
             "smoothing enters above, not below",
         ),
         Fault("log_det = 2 * factor", "log_det = factor", "the prior with half the log-determinant"),
         Fault(
-            "-0.5 * self.smoothing * float(log_det + inverse",
-            "-0.5 * self.smoothing * float(log_det - inverse",
+            "-0.5 * smoothing * float(log_det + inverse",
+            "-0.5 * smoothing * float(log_det - inverse",
             "the prior's trace with the wrong sign",
         ),
-        Fault(
-            "self.components ** (2 / max(", "self.components ** (1 / max(", "the broad covariance shrinks by M^(1/D)"
-        ),
+        Fault("len(mass) ** (2 / max(", "len(mass) ** (1 / max(", "the broad covariance shrinks by M^(1/D)"),
         Fault("z[rows] @ self.factor[c, j].T", "z[rows] @ self.factor[c, j]", "samples by the factor's transpose"),
         Fault(
             "self.mean[classes, m] + self.factor[classes, m] * z",
@@ -212,9 +220,38 @@ FAULTS: Faults = {
             "d * (d + 1) // 2 if self.covariance", "d * (d - 1) // 2 if self.covariance", "the diagonal is not counted"
         ),
     ),
-    "distributions/heads.py": (
+    "distributions/head.py": (
         Fault("clamp(min_log_scale, MAX_LOG_SCALE)", "clamp(min_log_scale)", "scales without end"),
         Fault("if components < 1:", "if components < 0:", "mixtures of nothing pass"),
+        Fault(
+            "log_scale.clamp(min_log_scale, MAX_LOG_SCALE)",
+            "log_scale.clamp(max=MAX_LOG_SCALE)",
+            "scales without a floor",
+        ),
+        Fault(
+            "(cdf[..., :-1] <= u[..., None] * cdf[..., -1:]).sum(-1)",
+            "(cdf[..., :-1] >= u[..., None] * cdf[..., -1:]).sum(-1)",
+            "categories counted from the wrong end",
+        ),
+    ),
+    "distributions/table_heads.py": (
+        Fault("2 * F.softplus(-t) - log_scale", "2 * F.softplus(-t)", "a logistic without its log-determinant"),
+        Fault("term + inside - math.log(f.scale)", "term + inside", "a density in standard units"),
+        Fault("half = 0.5 / f.scale", "half = 0.25 / f.scale", "the mass of half a whole number"),
+        Fault(
+            "(value == f.least)[..., None], F.logsigmoid(upper)",
+            "(value == f.least)[..., None], mass",
+            "the tail below the least number lost",
+        ),
+        Fault("torch.where(value < f.least, -torch.inf, inside)", "inside", "numbers below the least one"),
+        Fault("inside = inside + log_p[..., f.rest]", "inside = inside + log_p[..., 0]", "wrong weight"),
+        Fault("torch.logaddexp(term, inside), inside)", "term, inside)", "no rest at levels"),
+        Fault("code > f.rest, torch.nan", "code >= f.rest, torch.nan", "the rest of the numbers drawn blank"),
+        Fault("heads=tuple(self.heads[i] for i in order)", "heads=self.heads", "heads in the order of the table"),
+    ),
+    "distributions/heads.py": (
+        Fault("cells.round() if space", "cells.floor() if space", "means rounded down"),
+        Fault("space.events(params.argmax(-1))", "space.events(params.argmin(-1))", "the least probable symbol"),
         Fault(
             "log_scale + 0.5 * math.log(temperature)", "log_scale + math.log(temperature)", "a Gaussian tempered twice"
         ),
@@ -256,16 +293,6 @@ FAULTS: Faults = {
             "log_scale.gather(-1, k).squeeze(-1).exp() * z",
             "(2 * log_scale.gather(-1, k).squeeze(-1)).exp() * z",
             "samples with the variance for the deviation",
-        ),
-        Fault(
-            "log_scale.clamp(min_log_scale, MAX_LOG_SCALE)",
-            "log_scale.clamp(max=MAX_LOG_SCALE)",
-            "scales without a floor",
-        ),
-        Fault(
-            "(cdf[..., :-1] <= u[..., None] * cdf[..., -1:]).sum(-1)",
-            "(cdf[..., :-1] >= u[..., None] * cdf[..., -1:]).sum(-1)",
-            "categories counted from the wrong end",
         ),
         Fault(
             "return CategoricalHead(n) if n <= 32 else",
@@ -315,11 +342,15 @@ FAULTS: Faults = {
         Fault("return p / (p + g)", "return g / (p + g)", "the discriminator's answer reversed"),
     ),
     "distributions/kde.py": (
-        Fault("distance.scatter_(1, own[rows, None], torch.inf)", "pass", "an event is judged by its own kernel"),
+        Fault(
+            "copies = distance + square <= SAME * (norms + square)",
+            "copies = distance + square < -1",
+            "an event is judged by its own kernel",
+        ),
         Fault("- d * widths.log() - 0.5 * d", "- widths.log() - 0.5 * d", "the log-determinant of one dimension only"),
         Fault(
-            "count = n - (own is not None)",
-            "count = n",
+            "count, distance = n - copies.sum(1, keepdim=True)",
+            "count, distance = n + 0 * copies.sum(1, keepdim=True)",
             "the kernel left out is counted",
             "the same constant for every bandwidth, and only the best is asked for",
         ),
@@ -345,13 +376,13 @@ FAULTS: Faults = {
             "the E step forgets the weights",
         ),
         Fault(
-            "if best is None or score > best_score:",
-            "if best is None or score < best_score:",
+            "best = max(starts",
+            "best = min(starts",
             "the worst start is kept",
         ),
         Fault(
-            "score = float(self._log_prob(valid, log_weight, parameters).mean())",
-            "score = trace[-1]",
+            "judged = held if len(held) else kept",
+            "judged = kept",
             "the start is chosen on the training events",
         ),
         Fault("seed + c", "seed", "every class starts alike", "each class has events of its own, so nothing is shared"),
@@ -366,7 +397,7 @@ FAULTS: Faults = {
             "log_p[:, :, 1:] - log_p[:, :, :1]", "log_p[:, :, 1:] - log_p[:, :, -1:]", "log-odds against the last value"
         ),
         Fault(
-            "return self.smoothing * float(parameters[0].sum())",
+            "return smoothing * float(parameters[0].sum())",
             "return 0.0",
             "the objective forgets the pseudo-counts",
         ),
@@ -376,8 +407,8 @@ FAULTS: Faults = {
             "centres drawn far from any, not from all",
         ),
         Fault(
-            'self.log_p[c, m], n.uniform((len(c), d), "cells"',
-            'self.log_p[c, m], n.uniform((1, d), "cells"',
+            'u = n.uniform((len(c), d), "cells"',
+            'u = n.uniform((1, d), "cells"',
             "all samples share their noise",
         ),
     ),

@@ -79,7 +79,7 @@ FAULTS: Faults = {
             "the log slope with the wrong sign",
         ),
         Fault("sy / (b + root)", "sy / (b - root)", "the other root of the quadratic"),
-        Fault("1 - k * _LEAST_BIN)", "1 - _LEAST_BIN)", "bins may be a K-th of the least"),
+        Fault("1 - k * LEAST_BIN)", "1 - LEAST_BIN)", "bins may be a K-th of the least"),
         Fault(
             "torch.addcmul(st * t, p.d0, v)",
             "torch.addcmul(st * t, p.d1, v)",

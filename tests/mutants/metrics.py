@@ -3,29 +3,68 @@
 from .fault import Fault, Faults
 
 FAULTS: Faults = {
+    "metrics/translation.py": (
+        Fault("target = (own + 1 + ", "target = (own + ", "some are sent to their own class"),
+        Fault("distance(model.translate(faint, own)", "distance(model.translate(made, own)", "no noise in between"),
+        Fault(
+            "distance(model.translate(x, own).cpu(), x",
+            "distance(model.translate(x, target).cpu(), x",
+            "not the own label",
+        ),
+        Fault(
+            "(reading.factors == wanted) & reading.sure[:, None]",
+            "(reading.factors >= 0) & reading.sure[:, None]",
+            "all kept",
+        ),
+        Fault("distance(made, true, space)", "distance(x, true, space)", "the event is compared, not its counterpart"),
+        Fault(
+            "kernel_distance(extractor(like), extractor(made))",
+            "kernel_distance(extractor(x), extractor(made))",
+            "to the own",
+        ),
+    ),
+    "metrics/given.py": (
+        Fault("y / 4 if isinstance(space, Real) else y / 2", "y / 2", "two deviations are the range of reals"),
+        Fault("error.clamp(min=10 ** (-MOST / 10)).log10()).mean()", "error.mean().log10()).mean()", "pooled decibels"),
+        Fault("2 * y.var(1, correction=1)", "2 * y.var(1, correction=0)", "pairs of a draw with itself count"),
+        Fault("2 * y.var(1, correction=1)", "y.var(1, correction=1)", "variance is not the mean over pairs"),
+        Fault("(2 * (xy - mean_x * mean_y) + c2)", "(2 * xy + c2)", "structure without centring"),
+        Fault("-offsets.square() / (2 * SIGMA**2)", "-offsets.square() / SIGMA**2", "a narrower window"),
+        Fault("(view.split(y, space)[1]", "(view.split(y, space)[0]", "the event is compared, not what was given"),
+    ),
     "metrics/c2st.py": (
         Fault("0.5 * (fake[:, None] == real)", "1.0 * (fake[:, None] == real)", "ties count whole"),
         Fault("(fake[:, None] > real).double()", "(fake[:, None] < real).double()", "the area on the wrong side"),
-        Fault(
-            "_judge(halves[i], halves[1 - i], seed)", "_judge(halves[i], halves[i], seed)", "judged on what it learnt"
-        ),
+        Fault("_judge(first, second, seed + split)", "_judge(first, first, seed + split)", "judged on what it learnt"),
         Fault(
             "wins.mean(1).var() / len(fake) + wins.mean(0).var() / len(real)",
             "wins.mean(1).var() / len(real) + wins.mean(0).var() / len(fake)",
             "the sizes of the sets swapped in the error",
         ),
-        Fault("/ math.sqrt(2)", "/ 2", "the halves taken as independent"),
+        Fault("statistics.fmean(errors)", "statistics.fmean(errors) / 2", "the halves taken as independent"),
         Fault("mean, scale = x.mean(0), x.std(0)", "mean, scale = x.mean(0), x.var(0)", "standardised by the variance"),
     ),
     "metrics/coverage.py": (
-        Fault("precision=_share(in_real.any(0)),", "precision=_share(in_fake.any(1)),", "recall for precision"),
-        Fault("recall=_share(in_fake.any(1)),", "recall=_share(in_real.any(0)),", "precision for recall"),
+        Fault("precision=_share(is_real),", "precision=_share(is_reached),", "recall for precision"),
+        Fault("recall=_share(is_reached),", "recall=_share(is_real),", "precision for recall"),
         Fault(
-            "in_real = between < real_radius[:, None]", "in_real = between < fake_radius", "the balls of the other set"
+            "inside = squared <= real_balls.reach[rows, None]",
+            "inside = squared <= fake_balls.reach",
+            "the balls of the other set",
         ),
-        Fault("in_real.sum().item() / (k * len(fake))", "in_real.sum().item() / len(fake)", "density without its k"),
-        Fault("between.amin(1) < real_radius", "between.amin(0) < fake_radius", "coverage of the samples' balls"),
-        Fault(".kthvalue(k + 1, 1)", ".kthvalue(k, 1)", "the event counts as its own neighbour"),
+        Fault("(holds.double() / real_balls.held).sum()", "holds.double().sum()", "density without what a ball holds"),
+        Fault("real_balls.held).sum().item() / len(fake)", "5).sum().item() / len(fake)", "ties crowd the density"),
+        Fault("coverage=_share(holds > 0)", "coverage=_share(is_reached)", "coverage of the samples' balls"),
+        Fault(", rows.stop)] = torch.inf", ", rows.stop)] = 0.0", "the event counts as its own neighbour"),
+        Fault("inside = squared <= real_balls", "inside = squared < real_balls", "edges outside", "slack is added"),
+        Fault("reach[rows] = radius + slack", "reach[rows] = radius", "rounding decides ties"),
+        Fault("if any(ball.is_rough for ball in balls):", "if False:", "float32 where it tells nothing apart"),
+        Fault("middle = real.double().mean(0)", "middle = 0.0", "rounding as large as the offset"),
+    ),
+    "metrics/distances.py": (
+        Fault("alpha=-2)", "alpha=-1)", "the cross term without its factor 2"),
+        Fault("slice(start, start + len(part))", "slice(0, len(part))", "every tile is the first"),
+        Fault("SAFE * torch", "1e4 * SAFE * torch", "what lies near counts as equal"),
     ),
     "metrics/frechet.py": (
         Fault("- 2 * product", "- product", "the cross term without its factor 2"),
@@ -41,31 +80,28 @@ FAULTS: Faults = {
         Fault("cov_real.trace() + cov_fake.trace()", "2 * cov_real.trace()", "one trace twice"),
     ),
     "metrics/mmd.py": (
-        Fault("base * base * base", "base * base", "a square for a cube"),
-        Fault("x, y.T, alpha=1 / d)", "x, y.T)", "inner products not divided by d"),
+        Fault("base.pow(3) * y_in", "base.pow(2) * y_in", "a square for a cube"),
+        Fault("part, y.T, alpha=1 / x.shape[1])", "part, y.T)", "inner products not divided by d"),
         Fault(
-            "within - 2 * kernel(real, fake).mean()",
-            "within - kernel(real, fake).mean()",
+            "real_in) + _mean_off_diagonal(fake, fake_in) - 2 * cross",
+            "real_in) + _mean_off_diagonal(fake, fake_in) - cross",
             "the cross term without its factor 2",
         ),
-        Fault("kernel.sum() - kernel.diagonal().sum()", "kernel.sum()", "pairs of an event with itself are counted"),
+        Fault("x_in, x_in) - itself)", "x_in, x_in))", "pairs of an event with itself are counted"),
+        Fault("(real_in.sum(1) * fake_in.sum(1))", "(len(real) * len(fake))", "parts divided by the whole"),
         Fault("(values >= values[0] - 1e-12)", "(values > values[0] + 1e-12)", "the p-value forgets the order itself"),
-        Fault(
-            "-squared / (2 * squared[squared > 0].median())",
-            "-squared / squared[squared > 0].median()",
-            "a kernel too narrow by the root of 2",
-        ),
+        Fault("return 2 * apart.median()", "return apart.median()", "a kernel too narrow by the root of 2"),
         Fault("ff / (n * (n - 1)) + ss / (m * (m - 1))", "ff / (n * n) + ss / (m * m)", "divided by all pairs"),
-        Fault("- side @ diagonal for side", "for side", "pairs of an event with itself are counted"),
+        Fault(", rows.stop)] = 0.0", ", rows.stop)] = 1.0", "pairs of an event with itself are counted"),
     ),
     "metrics/memorisation.py": (
-        Fault("return self.distance < self.own", "return self.distance > self.own", "what is far counts as copied"),
-        Fault(
-            "d.scatter_(1, without[start : start + rows, None], torch.inf)",
-            "pass",
-            "a training event is its own neighbour",
-        ),
-        Fault("[0][back]", "[0][: len(events)]", "distances in the order of the training events"),
+        Fault("train.distance < held_out.distance", "train.distance > held_out.distance", "what is far is copied"),
+        Fault("near_other = 1 - near_train - is_tied.double()", "near_other = 1 - near_train", "ties are strangers"),
+        Fault("balanced = m * a / size", "balanced = a / (a + b)", "sizes not taken out"),
+        Fault("- 0.5 - bend * a", "- 0.5 + bend * a", "the error of another number"),
+        Fault("squared.scatter_(1, own[rows, None], torch.inf)", "pass", "an event is its own neighbour"),
+        Fault("own[rows, None]", "own[: len(squared), None]", "the second tile leaves out the wrong events"),
+        Fault("len(within) - (own is not None)", "len(within)", "an event counts among its own neighbours"),
         Fault(
             "self.distance.argsort(stable=True)[:n]",
             "self.distance.argsort(stable=True)[-n:]",
@@ -73,8 +109,16 @@ FAULTS: Faults = {
         ),
     ),
     "metrics/result.py": (
-        Fault("return self.value - other.value", "return other.value - self.value", "a difference the wrong way round"),
+        Fault(
+            "return self.value - other.value,", "return other.value - self.value,", "a difference the wrong way round"
+        ),
         Fault("if mine != theirs:", "if mine == theirs:", "only what differs compares"),
+        Fault("else max(0.0, worse)", "else worse", "better than real data is better still"),
+        Fault('return -1.0 if self.better == "higher" else 1.0', "return 1.0", "higher is worse"),
+        Fault("(self, 1.0), (other, -1.0)", "(self, 1.0), (other, 1.0)", "errors of a sum for those of a difference"),
+        Fault("return self.is_as_real or abs", "return abs", "as good as real data, but not tied"),
+        Fault("if len(paired) == len(terms):", "if False:", "differences that are not paired"),
+        Fault("terms.append((self.real, theirs - mine))", "pass", "real data taken as exactly known"),
     ),
     "metrics/features.py": (
         Fault(
@@ -102,8 +146,8 @@ FAULTS: Faults = {
             "the perfect model's events are those the extractor saw",
         ),
         Fault(
-            "self.extractor(self.data.train.x)",
-            "self.extractor(self.data.test.x)",
+            "self._train = data.train.some(SEEN)",
+            "self._train = data.test.some(SEEN)",
             "copies of test events are looked for",
         ),
         Fault(
@@ -111,8 +155,9 @@ FAULTS: Faults = {
             "return x.std().item()",
             "the deviation of one event for the standard error",
         ),
+        Fault("half = -math.inf if name", "half = 0.0 if name", "no kernel distance below zero"),
         Fault(
-            "value - 1.96 * error), min(top, value + 1.96 * error)",
+            "value - half), min(top, value + half)",
             "value - error), min(top, value + error)",
             "intervals of one deviation",
         ),
@@ -123,10 +168,12 @@ FAULTS: Faults = {
             "halves that are the whole sets",
         ),
         Fault(
-            "self.extractor(self._fresh), self._control",
-            "self.extractor(self._held_out), self._control",
-            "held-out events compared with themselves",
+            'return data.valid, "valid", data.valid',
+            'return data.test, "valid", data.test',
+            "test events for validation events",
         ),
+        Fault('return fresh, "train",', 'return data.test, "train",', "test events for training events"),
+        Fault("own=torch.arange(self.n)", "own=None", "held-out events found among themselves"),
     ),
     "metrics/likelihood.py": (
         Fault(
@@ -135,8 +182,8 @@ FAULTS: Faults = {
             "the negative log-likelihood without its sign",
         ),
         Fault(
-            "_NORMAL_95 * nats.std().item() / math.sqrt(n)",
-            "_NORMAL_95 * nats.std().item() / n",
+            "NORMAL_95 * nats.std().item() / math.sqrt(n)",
+            "NORMAL_95 * nats.std().item() / n",
             "an error that shrinks too fast",
         ),
         Fault("value - space.log_volume", "value + space.log_volume", "standardised with the wrong sign"),
@@ -163,7 +210,7 @@ FAULTS: Faults = {
         Fault(".square().mean().item() / 2", ".square().mean().item()", "the pilot's variance counted twice"),
         Fault("_Scores(-energy - log_z.value", "_Scores(-energy + log_z.value", "log Z with the wrong sign"),
         Fault(
-            "0.0 if log_z.exact else _NORMAL_95 * log_z.error",
+            "0.0 if log_z.exact else NORMAL_95 * log_z.error",
             "0.0 if log_z.exact else log_z.error",
             "one deviation for the 95 % half-width",
         ),

@@ -3,6 +3,48 @@
 from .fault import Fault, Faults
 
 FAULTS: Faults = {
+    "nn/contexts.py": (
+        Fault("self.space.embed(context, self.like.dtype).reshape", "self.space.embed(context).reshape", "in float32"),
+        Fault("torch.zeros(()), persistent=False)", "torch.zeros(()))", "what a reader does not learn is saved"),
+        Fault("last.transpose(0, 1).flatten(1)", "last[:1].repeat(2, 1, 1).transpose(0, 1).flatten(1)", "one end only"),
+        Fault("last.transpose(0, 1).flatten(1)", "last.reshape(len(context), -1)", "rows of a batch are mixed"),
+        Fault("if given.space != space:", "if given.space is None:", "a reader of other contexts is taken"),
+        Fault(
+            "if size is not None and len(space.shape) == 3:", "if size is not None and space.is_image:", "not all maps"
+        ),
+        Fault("and space.n > MANY", "and space.n >= MANY", "256 classes are many"),
+        Fault("reader is not None and len(reader.shape) != 1", "reader is None", "networks of vectors take maps"),
+        Fault("if all(a % b == 0 for", "if any(a % b == 0 for", "one side grows by a whole factor"),
+        Fault('mode="nearest"', 'mode="bilinear"', "repeated pixels are blurred"),
+        Fault('mode="area"', 'mode="nearest"', "what shrinks is not averaged"),
+        Fault(
+            "features[:, min(index, features.shape[1] - 1)]", "features[:, 0]", "samples see the first pixel of maps"
+        ),
+        Fault("resized(read, size).permute(0, 2, 3, 1)", "resized(read, size).permute(0, 3, 2, 1)", "transposed"),
+        Fault("self.weight[:, :, None, None])", "0 * self.weight[:, :, None, None])", "maps move nothing"),
+        Fault("dilation=2**i) for i", "dilation=1) for i", "no pixel sees far"),
+        Fault("- 1).bit_length() - 1)", "- 1).bit_length() - 2)", "maps do not see the whole picture"),
+        Fault("self.blocks(self.first(resized(", "self.blocks(0 * self.first(resized(", "pictures are not seen"),
+    ),
+    "nn/borrowed.py": (
+        Fault("name: buffer.clone() for", "name: buffer for", "borrowed networks count batches"),
+        Fault("if borrowed else {}", "if not borrowed else {}", "owners run on copies, and others do not"),
+    ),
+    "nn/defaults.py": (
+        Fault("and not isinstance(space, Symbols)", "and space.dimensions > 0", "symbols are convolved"),
+        Fault(
+            "UNet(space.shape[0], width=32 if width is None else width, context=shape_of(reader), **pyramid)",
+            "UNet(space.shape[0], width=32 if width is None else width, context=shape_of(reader))",
+            "the recipe's patches are forgotten",
+        ),
+    ),
+    "nn/residual.py": (
+        Fault(
+            "return x + self.second(F.silu(self.first(F.silu(x))))",
+            "return self.second(F.silu(self.first(F.silu(x))))",
+            "a residual block without its skip",
+        ),
+    ),
     "nn/convolutional.py": (
         Fault(
             "(sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2",
@@ -10,8 +52,8 @@ FAULTS: Faults = {
             "odd heights are rounded down",
         ),
         Fault(
-            "self.context, i + 1, context))  # (B",
-            "self.context, 0, context))  # (B",
+            "self.context, i + 1, context)))",
+            "self.context, 0, context)))",
             "the context enters every stage as the first",
         ),
         Fault(
@@ -27,11 +69,6 @@ FAULTS: Faults = {
             "the last convolution learns either layout",
         ),
         Fault("width * min(2**i, 4)", "width * 2**i", "widths grow without bound"),
-        Fault(
-            "return x + self.second(F.silu(self.first(F.silu(x))))",
-            "return self.second(F.silu(self.first(F.silu(x))))",
-            "a residual block without its skip",
-        ),
     ),
     "nn/dcgan.py": (
         Fault(
@@ -40,6 +77,10 @@ FAULTS: Faults = {
             "weights start ten times too large",
         ),
         Fault("v + (self.match(context) * h).sum(1)", "v", "the discriminator ignores its context"),
+        Fault(
+            "_padded(resized(maps, self.shape[1:]), self.size)", "resized(maps, self.size)", "maps not in their place"
+        ),
+        Fault("torch.cat([y, resized(context", "torch.cat([y, 0 * resized(context", "the discriminator sees no maps"),
     ),
     "nn/denoiser.py": (
         Fault(
@@ -99,8 +140,31 @@ FAULTS: Faults = {
         Fault("block.copy_(rows)", "pass", "what was told is not kept"),
     ),
     "nn/mlp.py": (
-        Fault("nn.Sequential(*layers[:-1])", "nn.Sequential(*layers)", "the output passes an activation"),
+        Fault("*layers if last else layers[:-1]", "*layers", "the output passes an activation"),
         Fault("torch.cat([x, context], 1)", "torch.cat([x, 0 * context], 1)", "the context is ignored"),
+    ),
+    "nn/enlarging.py": (
+        Fault("base.clamp(-LARGEST, LARGEST).atanh() if", "base.clamp(-LARGEST, LARGEST) if", "added in another unit"),
+        Fault("torch.addcmul(shift, self.first(h), 1 + scale)", "self.first(h)", "latents are ignored"),
+        Fault("round(ratio).bit_length() - 1)", "round(ratio).bit_length())", "one doubling too many"),
+        Fault("torch.cat([z, context], 1)", "torch.cat([z, 0 * context], 1)", "a vector is ignored"),
+    ),
+    "nn/frames.py": (
+        Fault("last = y.tanh() if self.bounded else y", "last = last", "drawn frames are not read"),
+        Fault("y = self._raised(last) + self.decode(h)", "y = self.decode(h)", "motion is not added to the last frame"),
+        Fault("frame.clamp(-LARGEST, LARGEST).atanh() if", "frame if", "frames are added in another unit"),
+        Fault("return h + update * (", "return update * (", "the state forgets"),
+    ),
+    "nn/puzzle.py": (
+        Fault(".sort(1).values.sum(1))", ".sum(1))", "the order of patches changes the last bits"),
+        Fault(".sort(1).values.sum(1))", ".amax(1))", "how many of a patch there are does not matter"),
+        Fault("return y[:, :-1], y[:, -1]", "return y[:, :-1], y[:, 0]", "the mask is the image"),
+    ),
+    "nn/patches.py": (
+        Fault("seen += (kernel - 1) * apart", "seen += kernel * apart", "a patch counts every kernel whole"),
+        Fault("        apart *= stride", "        apart = stride", "strides do not multiply"),
+        Fault("[2] * min(halvings, room) + [1, 1]", "[1, 1] + [2] * min(halvings, room)", "strided layers come last"),
+        Fault("y = layer(y) if context is None else", "y = layer(y) if True else", "a vector is ignored"),
     ),
     "nn/unet.py": (
         Fault(
@@ -122,6 +186,7 @@ FAULTS: Faults = {
         Fault("return self.skip(x) + self.second(", "return self.second(", "a residual block without its skip"),
         Fault("(3 * self.heads, -1)).mT", "(3 * self.heads, -1))", "features attend to each other, not positions"),
         Fault("return x + self.leave(", "return self.leave(", "attention without its skip"),
+        Fault("torch.cat([x, resized(context", "torch.cat([x, 0 * resized(context", "maps are not seen"),
         Fault("self.attention(self.middle[0](h, embedding))", "self.middle[0](h, embedding)", "attention is skipped"),
     ),
     "nn/causal.py": (
@@ -189,20 +254,26 @@ FAULTS: Faults = {
         ),
     ),
     "nn/shifted.py": (
-        Fault("sizes.append((-(-sizes[-1][0] // 2)", "sizes.append((sizes[-1][0] // 2", "odd heights are rounded down"),
         Fault("next(heard), stack.pop())", "next(heard), stack.pop(0))", "twins from the wrong end"),
         Fault("return x + a * b.sigmoid()", "return a * b.sigmoid()", "a block without its residual"),
         Fault("self.second.weight.mul_(0.1)", "self.second.weight.mul_(1.0)", "deep stacks do not start near identity"),
         Fault("torch.cat([x, -x], -1)", "torch.cat([x, x], -1)", "elu twice of the same"),
         Fault("self.dropout(concat_elu(h))", "concat_elu(h)", "nothing is ever dropped"),
+        Fault("h = h + self.context(c)", "h = h + 0 * self.context(c)", "contexts are ignored"),
+    ),
+    "nn/shifted_steps.py": (
+        Fault("sizes.append((-(-sizes[-1][0] // 2)", "sizes.append((sizes[-1][0] // 2", "odd heights are rounded down"),
         Fault("(self.row >> (k - 1)) % 2, :", "(self.row >> k) % 2, :", "rows of the four pixels taken too slowly"),
-        Fault("and self.column % 2**k == 0", "", "small pixels are computed for every column"),
+        Fault("return self.row, self.column", "return (self.row,)", "small pixels are computed for every column"),
         Fault("layer(x).transpose(2, 3)", "layer(x).transpose(3, 4).transpose(2, 3)", "the four pixels transposed"),
         Fault("place.column = column >> k", "place.column = column // (k + 1)", "columns divided by 3, not 4"),
         Fault("told[self.places[k].column]", "told[self.column]", "told of a column of the large image"),
         Fault("if self.is_due(k + 1):", "if self.is_due(k):", "halved rows are computed for every row"),
         Fault("% 2, big % 2]", "% 2, small % 2]", "columns of the four pixels taken too slowly"),
-        Fault("h = h + self.context(c)", "h = h + 0 * self.context(c)", "contexts are ignored"),
+        Fault("*(index >> k for index in", "*(index for index in", "maps taken at the wrong place when halved"),
+        Fault(
+            "features_last(read, size) for size in sizes", "features_last(read, sizes[0]) for _ in sizes", "not halved"
+        ),
     ),
     "nn/transformer.py": (
         Fault("is_causal=True", "is_causal=False", "every place attends to the future"),
@@ -229,5 +300,17 @@ FAULTS: Faults = {
             "heads and features transposed",
             "the layers before and after learn either layout",
         ),
+    ),
+    "nn/progressive.py": (
+        Fault(
+            "h * (h.square().mean(1, keepdim=True)", "h * (h.square().mean((1, 2), keepdim=True)", "a norm over rows"
+        ),
+        Fault("h.var(0, correction=0)", "h.var(1, correction=0, keepdim=True)", "features vary, not the batch"),
+        Fault(" - math.sqrt(TINY)  # nothing", "  # nothing", "equal images vary"),
+        Fault("self.scale = gain / math.sqrt(inputs)", "self.scale = gain", "a wide layer starts loud"),
+        Fault("gain / math.sqrt(inputs * kernel**2)", "gain / math.sqrt(inputs)", "a kernel counts as one input"),
+        Fault("torch.lerp(before, h, share)", "torch.lerp(h, before, share)", "the critic fades the wrong way"),
+        Fault("1.0 if g == level else g - (level - 1)", "1.0 if g == level else g - level", "a share below zero"),
+        Fault("torch.lerp(_doubled(self.images[level - 1](before)), y, share)", "y", "no fade in the generator"),
     ),
 }

@@ -38,7 +38,8 @@ FAULTS: Faults = {
         Fault("seen = image.row()", "seen = 0 * image.row()", "samples do not see the rows above"),
         Fault("a = a + shift", "a = a + 0 * shift", "a context does not move the vertical gates"),
         Fault("self.link(a) + link_shift", "self.link(a)", "a context does not move the horizontal gates"),
-        Fault("None if c is None else c[:, None], rows", "None, rows", "samples ignore the context"),
+        Fault("None if c is None else at(c, i), rows", "None, rows", "samples ignore the context"),
+        Fault("at(c, i), rows", "at(c, i - 1), rows", "samples take the row above of a picture"),
         Fault("column[place.column].chunk", "column[place.column - 1].chunk", "samples hear the column before"),
         Fault("[link[place.group] for link in here]", "[link[0] for link in here]", "samples hear the first channel"),
         Fault("hidden, k, groups, is_first=n == 0)", "hidden, k, groups, is_first=False)", "no mask A at all"),
@@ -69,16 +70,15 @@ FAULTS: Faults = {
         ),
         Fault("self.hidden_output(F.relu(x))))", "self.hidden_output(x)))", "scores without a nonlinearity"),
         Fault("x + shifts[place.group]", "x + shifts[0]", "samples take the first channel's context"),
-        Fault(
-            "x if shift is None else x + shift[:", "x if shift is None else x + 0 * shift[:", "scores without context"
-        ),
+        Fault("x if shift is None else x + shift", "x", "scores without context"),
         Fault("self.look(cells[-1], x.dtype)", "self.look(cells[0], x.dtype)", "samples see the first pixel again"),
         Fault(
             "gates.unflatten(-1, (groups, 4, -1)).transpose(-2, -3).flatten(-3)",
             "gates",
             "the gates of colours are mixed up",
         ),
-        Fault("shift.chunk(channels, 1)", "shift.flip(1).chunk(channels, 1)", "samples take features backwards"),
+        Fault("at(shift, row, place.column)", "at(shift, 0, place.column)", "samples take the first row of a picture"),
+        Fault("place.column).chunk(", "place.column).flip(1).chunk(", "samples take features backwards"),
     ),
     "autoregressive/row_lstm.py": (
         Fault("NEIGHBOURS = (1, 0, -1)", "NEIGHBOURS = (1, 0, 0)", "the pixel above and to the right is not seen"),

@@ -1,4 +1,4 @@
-"""Faults in training, runs and reproductions."""
+"""Faults in training, runs and rows of papers."""
 
 from .fault import Fault, Faults
 
@@ -25,17 +25,20 @@ FAULTS: Faults = {
         Fault("return rise * (1 - done", "return (1 - done", "no warm-up with a schedule"),
     ),
     "training/validation.py": (
-        Fault("noise=noise.rows(start))", "noise=noise)", "every chunk repeats the noise of the first"),
+        Fault("noise.rows(start)) for", "noise) for", "every chunk repeats the noise of the first"),
         Fault("return total / len(events)", "return total", "the sum over events for their mean"),
         Fault("    model.eval()", "    model.train()", "validated in training mode"),
         Fault("model.train(was_training)", "model.train(False)", "training goes on in evaluation mode"),
         Fault('noise = Noise(seed).at("validation")', "noise = Noise(None)", "every validation draws other noise"),
     ),
     "training/loop.py": (
+        Fault("validated = done or self.step %", "validated = self.step %", "the last step is not validated"),
+        Fault("            pace.step(started)", "            pass", "no step is timed"),
+        Fault("done, due = self.processes.agree([pace.must_end(due), due])", "done = pace.must_end(False)", "late"),
         Fault("order.permutation(len(self.train))", "np.arange(len(self.train))", "epochs are not shuffled"),
         Fault(
-            '[_hash(self.settings.seed, "epoch"), epoch]',
-            '[_hash(self.settings.seed, "epoch")]',
+            '[_hash(self.options.seed, "epoch"), epoch]',
+            '[_hash(self.options.seed, "epoch")]',
             "every epoch has the same order",
         ),
         Fault(
@@ -44,8 +47,8 @@ FAULTS: Faults = {
             "an epoch is one batch again and again",
         ),
         Fault(
-            'Noise(self.settings.seed).at("training", self.step)',
-            'Noise(self.settings.seed).at("training")',
+            'Noise(self.options.seed).at("training", self.step)',
+            'Noise(self.options.seed).at("training")',
             "every step draws the same noise",
         ),
         Fault(
@@ -113,19 +116,38 @@ FAULTS: Faults = {
         Fault("setattr(module, name, 0.0)", "pass", "dropout is taken for a dependence on the batch"),
         Fault("setattr(module, name, rate)", "pass", "dropout stays off after the look"),
     ),
-    "training/checkpoint.py": (Fault("or _digest(path / file) != expected", "", "a changed file is read"),),
-    "recipes/runs.py": (
+    "training/clock.py": (
+        Fault("(1 + due) * self.validation_seconds", "0", "the last validation is outside the minutes"),
+        Fault("self.clock.read()[self.cpu]", "self.clock.read()[0]", "minutes are never the processor's"),
+        Fault("or self.timed == 2 else", "else", "a slow first step is long remembered"),
+        Fault(
+            "self.seconds += now[0] - self._since[0]", "self.seconds = now[0] - self._since[0]", "one session counts"
+        ),
+    ),
+    "training/checkpoint.py": (
+        Fault("or _digest(path / file) != expected", "", "a changed file is read"),
+        Fault("_step(other) <= _step(name)][-1:]", "_step(other) <= _step(name)][:1]", "the oldest is kept"),
+        Fault("        _sync(pointer)", "        pass", "the pointer is not synced"),
+    ),
+    "runs/opening.py": (
         Fault(
             'kept["best"] if "best" in kept else',
             'kept["last"] if "best" in kept else',
             "a run opens with its last weights, not its best",
         ),
         Fault('{**kept["last"], **kept.get("ema", {})}', 'kept["last"]', "a run opens without its average"),
-        Fault("{**kept, **said}", "{**said, **kept}", "the recipe overrides the user"),
-        Fault("if k not in lengths}", "if k in lengths}", "only lengths are kept"),
         Fault("with seeded(seed):", "with seeded(0):", "every seed builds the same weights"),
     ),
-    "recipes/row.py": (
+    "runs/fitting.py": (
+        Fault("{**kept, **own}", "{**own, **kept}", "the recipe overrides the user"),
+        Fault("if own.keys() & set(LENGTHS):", "if False:", "a length stays beside the one that takes its place"),
+        Fault('own["minutes"] *= stage.share / whole', "pass", "every stage takes the whole budget"),
+    ),
+    "papers/running.py": (
+        Fault("if not math.isfinite(number):", "if False:", "a run that ends in no number is kept"),
+        Fault("seeds[str(result", "seeds = {}; seeds[str(result", "other seeds of a row are lost"),
+    ),
+    "papers/row.py": (
         Fault("return ours <= self.pass_line", "return ours >= self.pass_line", "at most means at least"),
         Fault("return ours >= self.pass_line", "return ours <= self.pass_line", "at least means at most"),
         Fault(

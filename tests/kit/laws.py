@@ -13,13 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
-import truths
-from offers import (
+import exact_scores
+from model_offers import (
     DRAWS,
     GRID,
     SIGMAS,
     Edges,
     agree,
+    answers,
     contexts,
     quadrature,
     refusal,
@@ -33,10 +34,11 @@ from offers import (
 )
 from ptheta.autoregressive import Choice
 from ptheta.data.dataset import Dataset
-from ptheta.metrics import HasImportanceBound
-from ptheta.model import HasCode, Trained
+from ptheta.model import Distribution, Trained
 from ptheta.noise import Noise
-from ptheta.recipes.runs import open_run, save_run
+from ptheta.protocols import HasCode, HasImportanceBound
+from ptheta.runs import open_run, save_run
+from toy_law import values_of
 
 COUNTS = (1, 7, 100, 101)  # how many samples are drawn beside MOST of them: models draw in chunks of 100, 256, ...
 MOST = 300
@@ -44,18 +46,24 @@ CHUNKS = {  # what is in flight at once, and how little to allow instead
     "autoregressive.autoregressive.CHUNK": 3,
     "autoregressive.eonade.SCORED_NUMBERS": 100,
     "autoregressive.nade.BLOCK_NUMBERS": 40,
-    "adversarial.gan.CHUNK": 3,
-    "diffusion.ddpm._CHUNK": 3,
-    "flows.flow._CHUNK": 6,
+    "adversarial.push_forward.CHUNK": 3,
+    "diffusion.absorbing.CHUNK": 3,
+    "diffusion.absorbing.SUBSETS": 5,
+    "diffusion.gaussian.CHUNK": 3,
+    "diffusion.matching.CHUNK": 3,
+    "diffusion.multinomial.CHUNK": 3,
+    "flows.flow.CHUNK": 6,
     "distributions.chow_liu.INDICATORS": 20,
     "distributions.closed_form.CELLS": 10,
     "distributions.kde.DISTANCES": 500,
     "distributions.mixtures.CHUNK": 60,
-    "distributions.simple.ROWS": 10,
     "distributions.tables.CODES": 10,
-    "latent.vae._CHUNK": 3,
+    "latent.ladder.CHUNK": 3,
+    "latent.latent.CHUNK": 3,
+    "latent.vae.CHUNK": 3,
 }
 BOUNDS = (1, 2, 8, 64)  # importance samples
+BLOCKS = 64  # into which a line is cut
 
 
 # 1. Samples
@@ -104,6 +112,22 @@ def scores_keep_the_contract(model: Any, x: Tensor, context: Tensor | None) -> N
         assert torch.equal(score(x, context, Noise(3)), whole), f"{name} does not repeat under the same noise"
         none = score(x[:0], None if context is None else context[:0], Noise(3))
         assert none.shape == (0,), f"{name} of no events has shape {tuple(none.shape)}"
+
+
+def codes_keep_the_contract(model: Any, x: Tensor, context: Tensor | None) -> None:
+    """Codes are events of the code space and decode to events of the space, each row by itself."""
+    for what, space in (("encode", model.code_space), ("decode", model.space)):
+        answer = answers(model, {})[what]
+        whole = answer(x, context, Noise(0)).detach()
+        space.check(whole, what)
+        assert len(whole) == len(x), f"{what} gives {len(whole)} rows for {len(x)}"
+        for start, stop in ((0, 1), (2, 5)):
+            part = None if context is None else context[start:stop]
+            alone = answer(x[start:stop], part, Noise(0)).detach()
+            same(alone, whole[start:stop], f"{what} depends on the batch")
+    assert bool((model.encode(x, context) != model.encode(x[:1], None if context is None else context[:1])).any()), (
+        "all events have one code"
+    )
 
 
 # 3. Normalisation
@@ -206,7 +230,7 @@ def _compare(moved: Tensor, allowed: Tensor, j: int) -> None:
 
 def conditionals_are_those_of_the_joint(model: Any, order: list[int]) -> None:
     """Summing log_prob over what comes later in the order leaves the product of the first conditionals, for each i."""
-    x, n = states(model.space), model.space.n
+    x, n = states(model.space), values_of(model.space)
     cells = model.space.cells(x)[:, order].long()
     for context in contexts(model):
         c = repeated(context, len(x))
@@ -249,7 +273,7 @@ def completions_follow_the_conditional(
 ) -> None:
     """Given the first half of an order, known variables stay and open ones follow p(open | known), by chi-square.
 
-    Asked for the first event and context.
+    Asked for the first event and context. On reals one variable is open, whose line is cut into blocks.
     """
     n, log_prob = 3000, tight_log_prob(model)
     assert log_prob is not None
@@ -262,16 +286,28 @@ def completions_follow_the_conditional(
     assert torch.equal(full[:, mask], event[:, mask]), "a completion changed what was known"
     few = model.complete(event[:3], mask.expand(event[:3].shape), first_of(context, 3), noise=Noise(1), **sampling)
     same(few, full[:3], "a completion depends on how many are made")
-    all_events = states(model.space)
-    p = log_prob(all_events, first_of(context, len(all_events)), Noise(0)).detach().exp()
-    p = p * (all_events[:, mask] == x[:1, mask]).all(1)
-    index = state_index(model.space, full)
+    if model.space.is_discrete:
+        events, index = states(model.space), state_index(model.space, full)
+    else:
+        line, index = blocks_of(full[:, ~mask].double().squeeze(1))
+        events = event[:1].double().repeat(len(line), *(1,) * mask.ndim)
+        events[:, ~mask] = line[:, None]
+    p = log_prob(events, first_of(context, len(events)), Noise(0)).detach().exp()
+    p = p * (events[:, mask] == event[:1, mask]).all(1) if model.space.is_discrete else p.view(BLOCKS, -1).sum(1)
     agree(torch.bincount(index, minlength=len(p)).double(), p * n / p.sum())
+
+
+def blocks_of(drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """A fine line over where numbers were drawn and beyond, and the one of ``BLOCKS`` of it in which each lies."""
+    low, high = drawn.min(), drawn.max()
+    low, high = low - 0.4 * (high - low), high + 0.4 * (high - low)
+    fine = low + (torch.arange(100 * BLOCKS, dtype=torch.float64) + 0.5) / (100 * BLOCKS) * (high - low)
+    return fine, ((drawn - low) / (high - low) * BLOCKS).long()
 
 
 def first_of(context: Tensor | None, n: int) -> Tensor | None:
     """The first context, n times."""
-    return None if context is None else context[:1].expand(n)
+    return None if context is None else context[:1].expand(n, *context.shape[1:])
 
 
 # 6. Bijections
@@ -318,22 +354,22 @@ def bounds_stay_below(model: Any) -> None:
     for context in contexts(model):
         x = states(model.space) if model.space.is_discrete else model.sample(50, repeated(context, 50), noise=Noise(2))
         c = repeated(context, len(x))
-        if not truths.has_exact(model):
+        if not exact_scores.has_exact(model):
             total = float(model.elbo(x, c, draws=300, noise=Noise(0)).detach().exp().sum())
             assert total < 1.02, f"a lower bound on log p sums to {total}"
         copies = max(1, 1000 // len(x))
-        many, c = x.repeat(copies, *(1,) * (x.ndim - 1)), None if c is None else c.repeat(copies)
+        many, c = x.repeat(copies, *(1,) * (x.ndim - 1)), None if c is None else c.repeat(copies, *(1,) * (c.ndim - 1))
         with torch.no_grad():
             bounds = [model.elbo(many, c, draws=1, noise=Noise(1))]
             if isinstance(model, HasImportanceBound):
                 bounds += [model.importance_bound(many, k, c, noise=Noise(1)) for k in BOUNDS]
-            if truths.has_exact(model):
-                bounds.append(truths.exact_log_prob(model, x, repeated(context, len(x))).repeat(copies))
+            if exact_scores.has_exact(model):
+                bounds.append(exact_scores.exact_log_prob(model, x, repeated(context, len(x))).repeat(copies))
         _increase(bounds)
         if len(bounds) > 2:
             mean, error = _mean_and_error(bounds[1] - bounds[0])
             assert abs(mean) < SIGMAS * error + 1e-9, f"one importance sample is off the elbo by {mean}"
-        if len(bounds) > 2 and truths.has_exact(model):
+        if len(bounds) > 2 and exact_scores.has_exact(model):
             first, last = (_mean_and_error(bounds[-1] - bound)[0] for bound in (bounds[1], bounds[-2]))
             assert last < first / 2, f"{BOUNDS[-1]} importance samples leave {last} nats of {first}"
 
@@ -398,26 +434,24 @@ def evaluation_changes_nothing(model: Any, x: Tensor, context: Tensor | None, sa
         for objective in model.objectives():
             first, second = (objective.loss(x, context, Noise(2)) for _ in range(2))
             assert torch.equal(first, second), f"the {objective.name} loss does not repeat under the same noise"
-    for score in scores(model).values():
-        score(x, context, Noise(2))
-    model.sample(len(x), context, noise=Noise(2), **sampling)
+    for answer in answers(model, sampling).values():
+        answer(x, context, Noise(2))
     for key, value in model.state_dict().items():
         assert torch.equal(value, before[key]), f"evaluation changed {key}"
 
 
 def chunks_change_nothing(model: Any, x: Tensor, context: Tensor | None, sampling: dict[str, Any]) -> None:
-    """Scores and samples are the same when work is cut into chunks of a few rows."""
+    """Scores, samples and codes are the same when work is cut into chunks of a few rows."""
 
     def work() -> list[Tensor]:
-        found = [score(x, context, Noise(2)).detach() for score in scores(model).values()]
-        return [*found, model.sample(len(x), context, noise=Noise(2), **sampling)]
+        return [answer(x, context, Noise(2)).detach() for answer in answers(model, sampling).values()]
 
     whole = work()
     with pytest.MonkeyPatch.context() as patch:
         for name, size in CHUNKS.items():
             patch.setattr(f"ptheta.{name}", size)
         for cut, want in zip(work(), whole, strict=True):
-            same(cut, want, "the size of a chunk changes scores or samples")
+            same(cut, want, "the size of a chunk changes scores, samples or codes")
 
 
 # 15. Learning
@@ -448,15 +482,14 @@ def samples_come_near(
 
 
 def saving_restores(model: Any, other: Any, data: Dataset, folder: Path, sampling: dict[str, Any]) -> None:
-    """A run on disk, opened into a fresh model, has identical scores and samples."""
+    """A run on disk, opened into a fresh model, has identical scores, samples and codes."""
     save_run(model, data, folder / "run")
     opened: Any = open_run(folder / "run", model=other).model
     x, c = data.train.x[:8], data.train.context
     c = None if c is None else c[:8]
-    for name, score in scores(model).items():
-        assert torch.equal(score(x, c, Noise(1)), scores(opened)[name](x, c, Noise(1))), f"{name} changed on disk"
-    first, second = (m.sample(8, c, noise=Noise(1), **sampling) for m in (model, opened))
-    assert torch.equal(first, second), "samples changed on disk"
+    for name, answer in answers(model, sampling).items():
+        again = answers(opened, sampling)[name](x, c, Noise(1))
+        assert torch.equal(answer(x, c, Noise(1)), again), f"{name} changed on disk"
 
 
 # 18. Refusals
@@ -475,7 +508,8 @@ def bad_calls_are_refused(model: Any, x: Tensor, context: Tensor | None, samplin
             call(x[..., None], context)
         with refusal("its type is int32", f"{name} of int32 events"):
             call(wrong_type, context)
-    calls["sample"] = lambda x, c: model.sample(len(x), c, noise=Noise(0), **sampling)
+    if isinstance(model, Distribution):
+        calls["sample"] = lambda x, c: model.sample(len(x), c, noise=Noise(0), **sampling)
     for name, call in calls.items():
         if context is None:
             with refusal("a context was given, but the model was built without", f"{name} with a needless context"):

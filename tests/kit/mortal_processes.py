@@ -72,7 +72,12 @@ class Calls:
             if "w" not in mode:
                 return real_open(path, mode, *args, **keywords)
             text = io.StringIO()
-            text.close = lambda: write(path, text.getvalue().encode())
+
+            def close() -> None:
+                text.close = lambda: None  # where writing fails, the collector would close and so write once more
+                write(path, text.getvalue().encode())
+
+            text.close = close
             return text
 
         try:

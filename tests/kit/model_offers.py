@@ -8,19 +8,29 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-import truths
+import exact_scores
 from ptheta.distributions.dequantized import Dequantization
-from ptheta.metrics import HasImportanceBound
-from ptheta.model import HasElbo, HasEnergy, HasLogProb, HasPseudoLikelihood, Model
+from ptheta.model import Distribution, Model
 from ptheta.noise import Noise
+from ptheta.protocols import (
+    HasCode,
+    HasElbo,
+    HasEnergy,
+    HasImportanceBound,
+    HasLogProb,
+    HasPseudoLikelihood,
+    HasValidation,
+)
+from ptheta.spaces import Table
+from toy_law import toy_contexts, values_of
 
 FALSE_ALARM = 1e-3
 SIGMAS = 3.29  # a normal deviates further once in a thousand times
-DRAWS, STATES = 10_000, 1024
+DRAWS, STATES, CONTEXTS = 10_000, 1024, 2
 GRID = {1: (4096, 64), 2: (240, 8)}  # by dimension: quadrature points per axis, and blocks in which samples are counted
 
 Score = Callable[[Tensor, Tensor | None, Noise], Tensor]
-Edges = Callable[[Any, int | None], tuple[Tensor, Tensor]]
+Edges = Callable[[Any, Tensor | None], tuple[Tensor, Tensor]]
 
 
 @runtime_checkable
@@ -44,6 +54,19 @@ def scores(model: Any) -> dict[str, Score]:
         found["energy"] = lambda x, c, noise: model.energy(x, c)
     if isinstance(model, HasPseudoLikelihood):
         found["pseudo_log_likelihood"] = lambda x, c, noise: model.pseudo_log_likelihood(x, c)
+    if isinstance(model, HasValidation):
+        found["validation"] = model.validation
+    return found
+
+
+def answers(model: Any, sampling: dict[str, Any]) -> dict[str, Score]:
+    """All that a model says of events, contexts and noise: its scores, samples, codes and what they decode to."""
+    found = scores(model)
+    if isinstance(model, Distribution):
+        found["sample"] = lambda x, c, noise: model.sample(len(x), c, noise=noise, **sampling)
+    if isinstance(model, HasCode):
+        found["encode"] = lambda x, c, noise: model.encode(x, c)
+        found["decode"] = lambda x, c, noise: model.decode(model.encode(x, c), c)
     return found
 
 
@@ -54,8 +77,10 @@ def tight_log_prob(model: Any) -> Score | None:
     if isinstance(model, HasEnergy) and model.log_partition().exact:
         log_z = model.log_partition().value
         return lambda x, c, noise: -model.energy(x, c) - log_z
-    if truths.has_exact(model) and not isinstance(model, Dequantization):  # whose density has mass outside all cells
-        return lambda x, c, noise: truths.exact_log_prob(model, x, c)
+    if exact_scores.has_exact(model) and not isinstance(
+        model, Dequantization
+    ):  # whose density has mass outside all cells
+        return lambda x, c, noise: exact_scores.exact_log_prob(model, x, c)
     if isinstance(model, HasImportanceBound) and model.space.is_discrete:
         return lambda x, c, noise: model.importance_bound(x, 3000, c, noise=noise)
     return None
@@ -63,33 +88,39 @@ def tight_log_prob(model: Any) -> Score | None:
 
 def is_enumerable(space: Any) -> bool:
     """Whether all states of a space are few enough to visit, or it is a line or a plane to integrate over."""
+    if isinstance(space, Table):
+        return not any(column.is_number for column in space.fields)
     return space.n**space.dimensions <= STATES if space.is_discrete else space.dimensions in GRID
 
 
 def states(space: Any) -> Tensor:
     """Every event of a small discrete space."""
-    rows = itertools.product(range(space.n), repeat=space.dimensions)
+    rows = itertools.product(range(values_of(space)), repeat=space.dimensions)
     return torch.tensor(list(rows)).to(space.dtype).reshape(-1, *space.shape)
 
 
-def contexts(model: Any) -> list[int | None]:
-    """Every context of a model; None alone without a context space."""
-    return [None] if model.context_space is None else list(range(model.context_space.n))
+def contexts(model: Any) -> list[Tensor | None]:
+    """Every context of a model where they are few, else some of them; None alone without a context space."""
+    space = model.context_space
+    if space is None:
+        return [None]
+    few = space.is_discrete and space.n**space.dimensions <= CONTEXTS
+    return list(states(space) if few else toy_contexts(space, CONTEXTS, Noise(9)))
 
 
-def repeated(context: int | None, n: int) -> Tensor | None:
+def repeated(context: Tensor | None, n: int) -> Tensor | None:
     """One context, n times."""
-    return None if context is None else torch.full((n,), context)
+    return None if context is None else context.expand(n, *context.shape)
 
 
 def tolerance_of(model: Any) -> float:
     """Enumeration is exact; quadrature of smooth densities nearly so; a bound of many draws falls a little short."""
     if isinstance(model, HasLogProb | HasEnergy) and model.space.is_discrete:
         return 1e-9
-    return 2e-4 if truths.has_exact(model) or isinstance(model, HasLogProb) else 0.02
+    return 2e-4 if exact_scores.has_exact(model) or isinstance(model, HasLogProb) else 0.02
 
 
-def quadrature(model: Any, context: int | None, edges: Edges | None = None) -> tuple[Tensor, float]:
+def quadrature(model: Any, context: Tensor | None, edges: Edges | None = None) -> tuple[Tensor, float]:
     """Midpoints of a grid over the line or the plane, with shape (G, *shape), and the volume of its cells.
 
     The grid is as wide as the model's own samples and more, or as the box outside of which its density is zero.
@@ -118,7 +149,7 @@ def same(a: Tensor, b: Tensor, message: str, within: float = 1e-9) -> None:
 
 def state_index(space: Any, x: Tensor) -> Tensor:
     """The place of events in ``states``."""
-    return (space.cells(x).long() * space.n ** torch.arange(space.dimensions - 1, -1, -1)).sum(1)
+    return (space.cells(x).long() * values_of(space) ** torch.arange(space.dimensions - 1, -1, -1)).sum(1)
 
 
 def agree(counts: Tensor, expected: Tensor) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions.heads import default_head
-from ptheta.model import LossModel, Model, Objective, Trained
+from ptheta.model import Distribution, LossModel, Objective, Trained
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam
 from ptheta.spaces import Binary, Space
@@ -43,7 +43,7 @@ class Biases(LossModel):
         return (u < self.logits.sigmoid().reshape(self.space.shape)).to(torch.uint8)
 
 
-class Game(Trained, Model):
+class Game(Trained, Distribution):
     """Two players: one parameter chases the data's mean, the other chases the first, half as often."""
 
     def __init__(self, space: Space) -> None:

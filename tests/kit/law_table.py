@@ -3,7 +3,7 @@
 What a model offers (a score, a bound, an order of variables, a bijection) decides which laws it falls under, so a new
 row in ``cases.py`` inherits all that apply. To see the whole matrix:
 
-    python tests/law_table.py
+    python tests/kit/law_table.py
 """
 
 from collections.abc import Callable
@@ -16,11 +16,14 @@ import torch
 from torch import Tensor
 
 import laws
-from cases import CASES, Case, as_made, fresh, prepared, toy_data, toy_events, toy_log_prob
-from offers import HasBijection, is_enumerable, scores, tight_log_prob
+from cases import CASES, Case, as_made, fresh, prepared
+from exact_scores import has_exact
+from model_offers import HasBijection, is_enumerable, scores, tight_log_prob
 from ptheta.autoregressive import Autoregressive
-from ptheta.model import HasComplete, HasElbo, HasEnergy, Trained
-from truths import has_exact
+from ptheta.distributions.closed_form import CompletedForm
+from ptheta.model import Distribution, Trained
+from ptheta.protocols import HasCode, HasComplete, HasElbo, HasEnergy
+from toy_law import toy_data, toy_events, toy_log_prob
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,17 @@ def has_bound(model: Any, case: Case) -> bool:
 
 
 def completes_exactly(model: Any, case: Case) -> bool:
-    """Autoregressive models, where the known come first, and energies, by chains; a mixture of orders does not."""
-    exact = isinstance(model, Autoregressive) or (isinstance(model, HasEnergy) and isinstance(model, HasComplete))
-    return exact and model.space.is_discrete and has_probabilities(model, case)
+    """Autoregressive models, where the known come first, energies, by chains, and forms that are closed under it."""
+    by_chain = isinstance(model, HasEnergy) and isinstance(model, HasComplete) and model.space.is_discrete
+    in_order = isinstance(model, Autoregressive) and model.space.is_discrete
+    return (in_order or by_chain or isinstance(model, CompletedForm)) and has_probabilities(model, case)
 
 
 def order_of(model: Any) -> list[int]:
-    return model.order.tolist() if isinstance(model, Autoregressive) else list(range(model.space.dimensions))
+    """The known come first; where anything may be known, it is what a sampler draws last."""
+    if isinstance(model, Autoregressive):
+        return model.order.tolist()
+    return list(range(model.space.dimensions))[:: -1 if isinstance(model, CompletedForm) else 1]
 
 
 def hold_saving(row: Row) -> None:
@@ -140,13 +147,18 @@ def hold_nearness(row: Row) -> None:
 LAWS = (
     Law(
         laws.samples_keep_the_contract,
-        every,
+        lambda model, case: isinstance(model, Distribution),
         lambda row: laws.samples_keep_the_contract(row.model, row.toy(laws.MOST)[1], row.case.sampling),
     ),
     Law(
         laws.scores_keep_the_contract,
         lambda model, case: bool(scores(model)),
         lambda row: laws.scores_keep_the_contract(row.model, *row.toy(6)),
+    ),
+    Law(
+        laws.codes_keep_the_contract,
+        lambda model, case: isinstance(model, HasCode),
+        lambda row: laws.codes_keep_the_contract(row.model, *row.toy(6)),
     ),
     Law(
         laws.probabilities_sum_to_one,

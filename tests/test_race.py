@@ -1,0 +1,169 @@
+"""One budget for the whole question: it is kept, the best go on, nothing begins twice, and more time goes on."""
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from ptheta.applications import bench, race
+from ptheta.applications.compare import compare, comparing
+from ptheta.applications.comparison import Comparison
+from ptheta.distributions import Independent
+from ptheta.runs import fit_run
+from toy_models import Biases, bits
+
+DATA = bits(400, d=6)
+# What each model's validation score tends to, and how fast: nade leads early, made wins in the end.
+CURVES = {"fvbn": (3.5, 9), "nade": (3.3, 4), "made": (3.0, 12), "eonade": (3.6, 9), "rnn": (3.9, 15), "vae": (3.8, 9)}
+MODELS = ("independent", *CURVES)
+
+
+class Stage:
+    """A machine of its own: a clock that only fits move, and models whose scores are known."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, overhead: float = 0.5) -> None:
+        self.now, self.had, self.fits, self.overhead = 0.0, {}, [], overhead
+        self.killed_at = math.inf
+        ticking = SimpleNamespace(perf_counter=lambda: self.now, process_time=lambda: self.now)
+        for module in (race, bench):
+            monkeypatch.setattr(module, "time", ticking)
+        monkeypatch.setattr("ptheta.applications.compare.time", ticking)
+        monkeypatch.setattr(bench, "fit_run", self.fit)
+
+    def spend(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now > self.killed_at:
+            raise KeyboardInterrupt
+
+    def fit(self, name: str, data: Any, out: Path, *, training: dict[str, Any], resume: bool, **options: Any) -> Any:
+        self.spend(self.overhead)
+        if name == "independent":
+            model, record = Independent(data.space).fit(data), {"seconds": 0.1, "events": 0, "best_score": None}
+            return SimpleNamespace(model=model, record={**record, "cpu_seconds": 0.1}, step=0)
+        asked = 60 * training["minutes"]
+        assert asked >= self.had.get(name, 0.0) - 1e-6, "a run can be made longer, not shorter"
+        self.fits.append((name, asked))
+        while self.had.get(name, 0.0) < asked:  # a kill leaves what was done until then
+            step = min(0.1, asked - self.had.get(name, 0.0))
+            self.had[name] = self.had.get(name, 0.0) + step
+            self.spend(step)
+        final, pace = CURVES[name]
+        score = -(final + 2 * math.exp(-asked / pace))
+        torch.manual_seed(0)
+        record = {"seconds": asked, "cpu_seconds": asked, "events": 999, "epochs": 9.0, "best_score": score}
+        return SimpleNamespace(model=Biases(data.space).eval(), record=record, step=int(10 * asked))
+
+
+def raced(out: Path, total: float, **options: Any) -> Comparison:
+    return compare(DATA, out, models=MODELS, total=total, samples=0, **options)
+
+
+def test_a_total_is_kept_and_the_best_go_on_to_one_level(monkeypatch, tmp_path: Path):
+    stage = Stage(monkeypatch)
+    result = raced(tmp_path / "c", 3)
+    assert 0.9 * 180 <= stage.now <= 180 and result.seconds == pytest.approx(stage.now)
+    ranked = [c.name for c in result.contenders if c.stopped is None and c.error is None]
+    assert ranked[0] == "independent" and set(ranked[1:]) == {"made", "nade"}
+    ends = [c.fit_seconds for c in result.done if c.steps is not None]
+    assert ends[0] == ends[1] > 2 * max(c.fit_seconds for c in result.stopped)
+    assert {c.name for c in result.stopped} == {"fvbn", "eonade", "vae"} and [*result.left_out] == ["rnn"]
+    assert all(c.steps and c.validation and c.likelihood is None for c in result.stopped)
+    assert not {c.name for c in result.stopped} & {c.name for c in result.by_likelihood()}
+    json.dumps(result.to_json(), allow_nan=False)
+    for name in CURVES:  # by going on with runs, never by starting again
+        asked = [seconds for who, seconds in stage.fits if who == name]
+        assert asked == sorted(asked)
+
+
+def test_what_has_no_share_is_left_out_for_a_reason(monkeypatch, tmp_path: Path):
+    Stage(monkeypatch)
+    result = raced(tmp_path / "c", 0.5)
+    assert result.left_out and not result.not_reached
+    assert all("a total of 0:30 has no share for it; give a larger --total" in why for why in result.left_out.values())
+    assert "vae" not in result.left_out, "each family has one"
+
+
+@pytest.mark.parametrize("moment", [3.0, 20.0, 45.0, 90.0, 140.0])
+def test_a_race_stopped_anywhere_goes_on_and_keeps_its_total(moment: float, monkeypatch, tmp_path: Path):
+    stage = Stage(monkeypatch)
+    stage.killed_at = moment
+    with pytest.raises(KeyboardInterrupt):
+        raced(tmp_path / "c", 3)
+    stage.killed_at = math.inf
+    lost = stage.now - json.loads((tmp_path / "c" / "race.json").read_text())["spent"]
+    result = raced(tmp_path / "c", 3, resume=True)
+    assert 0.85 * 180 <= stage.now <= 1.1 * 180 + lost
+    assert {c.name for c in result.done} == {"independent", "made", "nade"}
+
+
+def test_more_minutes_go_on_from_there(monkeypatch, tmp_path: Path):
+    stage = Stage(monkeypatch)
+    first = raced(tmp_path / "c", 1)
+    assert stage.now <= 60
+    had, fits = dict(stage.had), len(stage.fits)
+    result = raced(tmp_path / "c", 4, resume=True)
+    assert 0.9 * 240 <= stage.now <= 1.02 * 240
+    assert all(seconds >= had.get(name, 0.0) for name, seconds in stage.fits[fits:])
+    assert {c.name for c in result.done} == {"independent", "made", "nade"} and len(first.done) >= 2
+    assert result.left_out == {}
+
+
+def test_a_model_that_fails_is_told_of_and_its_time_goes_to_others(monkeypatch, tmp_path: Path):
+    stage = Stage(monkeypatch)
+    honest = stage.fit
+
+    def fit(name: str, *args: Any, **options: Any) -> Any:
+        if name == "made":
+            raise ValueError("no luck")
+        return honest(name, *args, **options)
+
+    monkeypatch.setattr(bench, "fit_run", fit)
+    result = raced(tmp_path / "c", 3)
+    (failed,) = (c for c in result.contenders if c.error)
+    assert failed.name == "made" and failed.error == "no luck"
+    assert {c.name for c in result.done} == {"independent", "nade", "fvbn"} and 160 < stage.now <= 180
+
+
+def test_who_does_not_gain_by_more_time_is_given_no_more(monkeypatch, tmp_path: Path):
+    stage = Stage(monkeypatch)
+    monkeypatch.setitem(CURVES, "nade", (3.1, 1e-3))  # at its best from the start
+    result = raced(tmp_path / "c", 3)
+    had = {c.name: c.fit_seconds for c in result.done}
+    assert {"nade", "made"} <= had.keys() and had["made"] > 1.5 * had["nade"] and stage.now <= 180
+
+
+def test_samples_far_out_are_not_near_whatever_their_sign(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(race, "kernel_distance", lambda real, fake: -245.6)
+    result = compare(bits(400, d=6), tmp_path / "c", models=["nade", "vae"], total=0.1, samples=20)
+    state = json.loads((tmp_path / "c" / "race.json").read_text())["entrants"]
+    assert result.done and {e["columns"]["samples"] for e in state.values()} <= {245.6, None}
+
+
+def test_levels_share_what_there_is():
+    assert race._level([10, 10, 10], 30) == 20
+    assert race._level([10, 50, 10], 20) == 20  # who has more keeps it
+    assert race._level([0, 10], 5) == 5
+    assert race._level([4, 10], 16) == 15
+
+
+def test_the_two_budgets_exclude_each_other_and_a_total_is_the_default(tmp_path: Path):
+    with pytest.raises(ValueError, match="a total of minutes or minutes for each model, but both were given"):
+        next(comparing(DATA, tmp_path / "c", models=("uniform",), total=1, minutes=1))
+    assert next(comparing(DATA, tmp_path / "c", models=("uniform",), samples=0)).total == 15
+
+
+def test_a_race_of_real_models_by_the_processor_s_clock(tmp_path: Path):
+    data, words = bits(400, d=6), []
+    models = ("independent", "nade", "made", "vae")
+    result = compare(data, tmp_path / "c", models=models, total=0.15, budget="cpu", samples=20, say=words.append)
+    assert words[0] == "plan for 0:09:" and "one model of each family: nade, vae" in words[2]
+    assert len(result.done) + len(result.stopped) == 4 - len(result.left_out)
+    assert not [c.error for c in result.contenders if c.error]
+    for contender in result.done:
+        assert contender.likelihood is not None
+    run = fit_run("nade", data, tmp_path / "c" / "runs" / "nade", resume=True, source="toy bits")
+    assert run.manifest.training[""]["budget"] == "cpu"

@@ -1,0 +1,180 @@
+"""The report of a comparison: written whatever happens, true about who is best, and every command it prints runs."""
+
+import csv
+import html
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ptheta.cli import main
+from ptheta.metrics.likelihood import Likelihood
+from ptheta.report.commands import command, data_words, next_commands
+from ptheta.report.page import page
+from test_comparison import NOISE, between, judged, metric, scored
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pictures(folder: Path, n: int = 60) -> Path:
+    """A folder of small pictures in two classes, whose name has a space in it."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        place = folder / "ab"[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (6, 6), dtype=np.uint8)).save(place / f"{i}.png")
+    return folder
+
+
+def printed(text: str) -> list[str]:
+    """The commands that a text tells to type, from "next:" lines or the last part of a page."""
+    if "<html" in text:
+        (block,) = re.findall(r"<h2>What to type next</h2>\s*<pre>\n(.*?)</pre>", text, re.DOTALL)
+        return html.unescape(block).splitlines()
+    lines = [line.removeprefix("next:").strip() for line in text.splitlines() if line.startswith("next:")]
+    return [found for line in lines for found in re.split(r"\s{4,}", line)]
+
+
+def ran(line: str) -> int:
+    words = shlex.split(line)
+    assert words[0] == "ptheta"
+    return main(words[1:])
+
+
+def test_every_command_that_is_printed_runs(here: Path, capsys: pytest.CaptureFixture[str]):
+    folder = pictures(here / "my pictures")
+    words = ["--size", "4", "--data-options", "valid=0.2", "test=0.2", "skip_corrupt=true"]
+    models = ["--models", "markov", "nade"]
+    assert main(["compare", str(folder), *models, "--minutes", "0.003", "--samples", "20", "--seed", "3", *words]) == 0
+    lines = printed(Path("runs/compare-my pictures-1/report.html").read_text())
+    assert [shlex.split(line)[1] for line in lines] == ["sample", "evaluate", "fit", "compare"]
+    assert shlex.split(lines[-1])[2:] == [str(folder), "--minutes", "0.012", "--seed", "3", *models, *words]
+    capsys.readouterr()
+    said = []
+    for line in lines:
+        assert ran(line) == 0, line
+        said += printed(capsys.readouterr().out)
+    assert main(["data", str(folder), *words]) == 0
+    said += printed(capsys.readouterr().out)
+    assert {shlex.split(line)[1] for line in said} == {"sample", "evaluate", "compare"}
+    for line in said:
+        quick = " --samples 20" if " evaluate " in line else " --models uniform" if " compare " in line else ""
+        assert ran(line.replace(" --size", f"{quick} --size") if " --size" in line else line + quick) == 0, line
+    prints = [json.loads(Path(f"runs/compare-my pictures-{i}/results.json").read_text())["fingerprint"] for i in (1, 2)]
+    assert prints[0] == prints[1]  # what is printed is about the same data
+
+
+def test_commands_are_quoted_and_options_written_as_they_are_read():
+    assert command("sample", Path("runs/it's 1"), "-n", 64) == "ptheta sample 'runs/it'\"'\"'s 1' -n 64"
+    assert data_words({}) == []
+    written = data_words({"size": 8, "label": "my class", "skip_corrupt": True, "valid": 0.2})
+    assert written == ["--size", "8", "--data-options", "label=my class", "skip_corrupt=true", "valid=0.2"]
+
+
+def test_next_commands_name_models_that_can_do_it():
+    result = between(scored("table", NOISE, epochs=None), scored("net", NOISE - 1))
+    result.source = "-x"
+    sample, evaluate, fit, compare = next_commands(result)
+    assert sample.startswith("ptheta sample runs/table") and evaluate == "ptheta evaluate runs/table"
+    assert fit == "ptheta fit net --data ./-x --minutes 4" and compare == "ptheta compare ./-x --minutes 4"
+    assert next_commands(between(scored("table", NOISE, epochs=None)))[2] == "ptheta fit table --data bits"
+    assert next_commands(between()) == []
+
+
+def plain(text: str) -> str:
+    return " ".join(html.unescape(re.sub("<[^>]*>", " ", text)).split())
+
+
+def row(text: str, heading: str, name: str) -> str:
+    """The row of a model in the table under a heading."""
+    part = text[text.index(heading) :]
+    return next(line for line in part.split("<tr>") if line.startswith(f"<td>{name}"))
+
+
+def test_the_page_marks_the_best_alone_and_the_tied_by_name():
+    x = torch.zeros(9, 5, dtype=torch.uint8)
+    contenders = [
+        scored("a", NOISE),
+        scored("b", NOISE - 0.5),
+        scored("c", NOISE),
+        scored("d", NOISE + 3, epochs=0.4),
+        judged("e", metric(1.0, 0.1)),
+    ]
+    for i, contender in enumerate(contenders):
+        contender.metrics, contender.shown, contender.cpu_seconds = [metric(1.0 + i, 0.1)], x, 3.0
+        contender.sample_seconds = 0.1
+    contenders[1].steps, contenders[1].metrics = None, [metric(1.1, 0.1)]
+    contenders[4].likelihood = Likelihood(None, "undefined", 9)
+    text = page(between(*contenders))
+    exact, samples = "How probable are unseen events?", "How like the data are the samples?"
+    assert 'class="tied"' in row(text, exact, "a") and 'class="tied"' in row(text, exact, "c")
+    assert 'class="tied"' not in row(text, exact, "b") and "hardly trained" in row(text, exact, "d")
+    order = [text.index(f"<td>{name}", text.index(exact)) for name in "abd"]
+    assert order == sorted(order)
+    assert 'class="tied"' in row(text, samples, "a") and 'class="tied"' in row(text, samples, "b")
+    assert 'class=""' in row(text, samples, "c")
+    said = plain(text)
+    assert (
+        "Best likelihood: a and c, tied" in said and "Samples nearest to real data by distance: a and b, tied" in said
+    )
+    assert "Hardly trained, by less than one epoch: d; it stands behind the others everywhere." in said
+    assert "7 steps, 3 s CPU" in said and "closed form, 3 s CPU" in said
+    alone = page(between(*(c for c in contenders if c.name in "bd")))
+    assert 'class="best"' in row(alone, exact, "b") and "tied" not in row(alone, exact, "b")
+
+
+def test_an_interrupted_comparison_has_a_report(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+    from ptheta.distributions import Markov
+
+    np.save("bits.npy", np.random.default_rng(0).integers(0, 2, (80, 4)).astype(np.uint8))
+
+    def stopped(self, data, **settings):
+        raise KeyboardInterrupt
+
+    words = ["compare", "bits.npy", "--models", "independent", "markov", "uniform", "--samples", "0", "--out", "c"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Markov, "fit", stopped)
+        assert main(words) == 130
+    assert "--resume goes on" in capsys.readouterr().err
+    found = json.loads(Path("c/results.json").read_text())
+    assert found["models"][0]["likelihood"]["kind"] == "exact" and found["not_reached"] == ["uniform"]
+    assert found["models"][1]["error"].startswith("stopped before it was done")
+    text = plain(Path("c/report.html").read_text())
+    assert (
+        "Stopped before uniform. The same command with --resume goes on." in text and "Best likelihood: indep" in text
+    )
+    assert main([*words, "--resume"]) == 0
+    found = json.loads(Path("c/results.json").read_text())
+    assert [m["error"] for m in found["models"]] == [None] * 3 and found["not_reached"] == []
+
+
+def test_a_comparison_in_which_all_fail_exits_1_and_says_why(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+):
+    from ptheta.distributions import Markov
+
+    np.save("bits.npy", np.random.default_rng(0).integers(0, 2, (80, 4)).astype(np.uint8))
+
+    def broken(self, data, **settings):
+        raise RuntimeError("this machine has no luck")
+
+    monkeypatch.setattr(Markov, "fit", broken)
+    assert main(["compare", "bits.npy", "--models", "markov", "--samples", "0", "--out", "c"]) == 1
+    _, err = capsys.readouterr()
+    assert err.splitlines()[-1] == "ptheta: every model failed; the report says why."
+    text = plain(Path("c/report.html").read_text())
+    assert "No model could be fitted and scored" in text and "this machine has no luck" in text
+    assert "RuntimeError: this machine has no luck" in Path("c/markov-failure.txt").read_text()
+    assert not Path("c/uniform-failure.txt").exists() and "What to type next" not in text
+    (line,) = csv.DictReader(Path("c/results.csv").read_text().splitlines())
+    assert line["model"] == "markov" and line["error"] == "this machine has no luck" and line["steps"] == ""

@@ -1,0 +1,295 @@
+"""Maps between classes: what their losses say, what they cannot say, and what is learned where the truth is known."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ptheta.adversarial import CycleGAN, Relativistic, StarGAN
+from ptheta.cli import main
+from ptheta.data import load, world
+from ptheta.data.dataset import Dataset, Events
+from ptheta.metrics.translation import map_report
+from ptheta.nn.mlp import MLP
+from ptheta.noise import Noise, seeded
+from ptheta.recipes.translation import cyclegan, stargan
+from ptheta.spaces import Classes, Levels, Real
+
+PLANE = Real((2,))
+SILENT = math.log(2)  # what a critic that says 0 costs the generator
+
+
+class Adds(nn.Module):
+    """What a map adds to y so that it becomes a y + b."""
+
+    def __init__(self, scale: Any = 1.0, shift: Any = 0.0) -> None:
+        super().__init__()
+        self.scale, self.shift = (nn.Parameter(torch.as_tensor(v, dtype=torch.float64)) for v in (scale, shift))
+
+    def forward(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        return (self.scale - 1) * y + self.shift
+
+
+class Says(nn.Module):
+    """A critic that says the same number of everything."""
+
+    def __init__(self, *numbers: float) -> None:
+        super().__init__()
+        self.numbers = nn.Parameter(torch.tensor(numbers, dtype=torch.float64))
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.numbers.expand(len(y), -1)
+
+
+def pair(to_0: nn.Module, to_1: nn.Module, critics: Any = None, **settings: Any) -> CycleGAN:
+    settings = {"cycle": 0.0, "identity": 0.0, "corruption": 0.0, "history": 0, **settings}
+    return CycleGAN(PLANE, Classes(2), [to_0, to_1], critics or [Says(0.0), Says(0.0)], **settings).double()
+
+
+X = torch.tensor([[1.0, 2.0], [-3.0, 0.5], [0.0, -1.0]]).double()
+LABELS = torch.tensor([0, 1, 0])
+
+
+# What the losses say --------------------------------------------------------------------------------------------------
+
+
+def test_the_cycle_goes_to_the_other_class_and_back():
+    model = pair(Adds(0.5), Adds(2.0, 0.1), cycle=3.0)  # back from class 1 by half: 0.05 beside; from class 0: 0.1
+    loss = model.generator_loss(X, LABELS, Noise(0)).detach()
+    torch.testing.assert_close(loss, SILENT + 3 * torch.tensor([0.05, 0.1, 0.05]).double())
+
+
+def test_what_is_of_a_class_already_is_left_alone_by_the_map_to_that_class():
+    model = pair(Adds(1.0, 0.7), Adds(1.0, 0.0), identity=2.0)  # the map to class 0 changes what is of class 0
+    loss = model.generator_loss(X, LABELS, Noise(0)).detach()
+    torch.testing.assert_close(loss, SILENT + 2 * torch.tensor([0.7, 0.0, 0.7]).double())
+    swapped = SILENT + 2 * torch.tensor([0.0, 0.7, 0.0]).double()  # the twin: each event by the other map
+    assert not torch.allclose(loss, swapped)
+
+
+def test_each_critic_is_asked_of_its_own_class():
+    model = pair(Adds(), Adds(), [Says(2.0), Says(-1.0)])
+    maker = torch.nn.functional.softplus
+    expected = maker(torch.tensor([1.0, -2.0, 1.0])).double()  # fakes of class 1, 0, 1: -log sigmoid of -1, 2, -1
+    torch.testing.assert_close(model.generator_loss(X, LABELS, Noise(0)).detach(), expected)
+    critic = model.discriminator_loss(X, LABELS, Noise(0)).detach()
+    each = [(2.0, -1.0), (-1.0, 2.0), (2.0, -1.0)]  # said of the event, of its fake
+    costs = [maker(torch.tensor(-v)) + maker(torch.tensor(w)) for v, w in each]
+    torch.testing.assert_close(critic, torch.stack(costs).double())
+
+
+def symmetric(n: int = 50) -> tuple[Tensor, Tensor]:
+    """Events of two classes, each of a law that turning about zero leaves as it is."""
+    half = Noise(0).normal((n, 2), "x").double()
+    return torch.cat([half, -half, 3 * half, -3 * half]), torch.arange(4).repeat_interleave(n) // 2
+
+
+def test_a_map_and_its_turned_twin_have_the_same_losses():
+    """Any automorphism T of a class is as good: T after the map there, the map back before T's inverse."""
+    x, context = symmetric()
+    with seeded(0):
+        critics = [MLP(2, 1, (8,)), MLP(2, 1, (8,))]
+    right = pair(Adds(1 / 3), Adds(3.0), critics, cycle=10.0)
+    turned = pair(Adds(-1 / 3), Adds(-3.0), critics, cycle=10.0)
+    for name in ("generator_loss", "discriminator_loss"):
+        ours, theirs = (getattr(model, name)(x, context, Noise(0)).mean() for model in (right, turned))
+        torch.testing.assert_close(ours, theirs)
+    for model in (right, turned):
+        model.identity = 1.0
+    ours, theirs = (model.generator_loss(x, context, Noise(0)).mean().detach() for model in (right, turned))
+    assert float(theirs - ours) > 0.5  # what is of the class already stays: only this tells them apart
+
+
+def test_what_is_hidden_in_faint_noise_is_drowned():
+    faint = torch.tensor([1.0, 0.01])
+    hiding = {"to_0": Adds(1 / faint), "to_1": Adds(faint), "cycle": 1.0}
+    x, context = Noise(1).normal((500, 2), "x").double(), torch.zeros(500).long()
+    clean, noisy = (
+        (pair(**hiding, corruption=s).generator_loss(x, context, Noise(2)) - SILENT).detach().mean()
+        for s in (0.0, 0.05)
+    )
+    assert float(clean) < 1e-6
+    expected = 0.05 * math.sqrt(2 / math.pi) * (1 + 100) / 2  # the noise comes back a hundredfold
+    assert float(noisy) == pytest.approx(expected, rel=0.1)
+    honest = pair(Adds(), Adds(), cycle=1.0, corruption=0.05).generator_loss(x, context, Noise(2)).detach().mean()
+    assert float(honest - SILENT) < 0.05
+
+
+def test_half_of_the_fakes_that_critics_see_are_earlier_ones():
+    with seeded(0):
+        model = pair(Adds(), Adds(), history=40).train()
+    first, second = torch.full((40, 2), 1.0).double(), torch.full((40, 2), 2.0).double()
+    shown = model._out_of_history(1, first, Noise(0))
+    assert torch.equal(shown, first) and int(model.held[1]) == 40 and int(model.held[0]) == 0
+    shown = model._out_of_history(1, second, Noise(1))
+    old = (shown[:, 0] == 1).sum()
+    assert 10 <= int(old) <= 30
+    assert int((model.history[1, :, 0] == 2).sum()) == int(old)  # each is replaced by the fake that it stood in for
+    before = model.history.clone()
+    assert torch.equal(model.eval()._out_of_history(1, first, Noise(2)), first)
+    assert torch.equal(model.history, before)
+
+
+def star(generator: nn.Module, critic: nn.Module, **settings: Any) -> StarGAN:
+    settings = {"cycle": 0.0, "identity": 0.0, "naming": 0.0, **settings}
+    return StarGAN(PLANE, Classes(3), generator, critic, **settings).double()
+
+
+class Shifts(nn.Module):
+    """A map that adds a number for the target."""
+
+    def __init__(self, shifts: Tensor) -> None:
+        super().__init__()
+        self.shifts = nn.Parameter(shifts.double())
+
+    def forward(self, y: Tensor, context: Tensor) -> Tensor:
+        return (context @ self.shifts)[:, None].expand_as(y)
+
+
+def test_one_map_pays_for_the_way_back_for_its_own_label_and_for_names():
+    shifts, labels = torch.tensor([0.0, 0.5, -0.25]), torch.tensor([0, 1, 2])
+    critic = Says(0.0, 1.0, 2.0, 3.0)
+    targets = star(Shifts(shifts), critic).targets(3, Noise(4))
+    added, own = shifts[targets].double(), shifts[labels].double()
+
+    def loss(**weights: float) -> Tensor:
+        return (star(Shifts(shifts), critic, **weights).generator_loss(X, labels, Noise(4)) - SILENT).detach()
+
+    torch.testing.assert_close(loss(cycle=2.0), 2 * (added + own).abs())
+    torch.testing.assert_close(loss(identity=3.0), 3 * own.abs())
+    names = -torch.tensor([1.0, 2.0, 3.0]).log_softmax(0).double()
+    torch.testing.assert_close(loss(naming=1.5), 1.5 * names[targets])
+    plain = star(Shifts(shifts), critic).discriminator_loss(X, labels, Noise(4))
+    named = star(Shifts(shifts), critic, naming=1.5).discriminator_loss(X, labels, Noise(4))
+    torch.testing.assert_close((named - plain).detach(), 1.5 * names[labels])  # of events, by their own names
+
+
+def test_targets_are_uniform():
+    counts = star(Adds(), Says(0.0, 0.0, 0.0, 0.0)).targets(3000, Noise(0)).bincount(minlength=3)
+    assert (counts - 1000).abs().max() < 120  # 4.6 standard deviations
+
+
+# What is learned ------------------------------------------------------------------------------------------------------
+
+
+def columns(classes: int, n: int = 600) -> Dataset:
+    """Events whose first variable is their class's, and whose second is kept by a true counterpart."""
+    context = torch.arange(n) % classes
+    u = 2 * Noise(0).uniform((n,), "kept") - 1
+    x = torch.stack([2.0 * context - 1 + 0.05 * Noise(1).normal((n,), "blur"), u], 1)
+    events = Events(x, context)
+    return Dataset("columns", PLANE, events, events[:0], events, Classes(classes))
+
+
+@pytest.mark.parametrize(("recipe", "classes"), [(cyclegan, 2), (stargan, 2)])
+def test_a_map_moves_what_a_class_is_and_keeps_the_rest(recipe: Any, classes: int):
+    data = columns(classes)
+    with seeded(0):
+        fitted = recipe(data.space, data.context_space)
+    model = fitted.model
+    x, context = data.train.x[:200], data.train.context[:200]
+    target = (context + 1) % classes
+    assert torch.equal(model.translate(x, target), x)  # a map that has learned nothing changes nothing
+    fitted.fit(data, steps=400, batch_size=64, seed=0)
+    y = model.translate(x, target)
+    assert (y[:, 0] - (2.0 * target - 1)).abs().mean() < 0.3  # of a distance of 2
+    assert torch.corrcoef(torch.stack([x[:, 1], y[:, 1]]))[0, 1] > 0.9
+    assert (model.translate(x, context) - x).abs().mean() < 0.2  # the own label gives the event back
+
+
+def test_a_map_of_pictures_begins_at_the_identity():
+    space = Levels((3, 16, 16), 256)
+    x = (Noise(0).uniform((4, 3, 16, 16), "x") * 256).floor().clamp(max=255).byte()
+    for recipe, classes in ((cyclegan, 2), (stargan, 4)):
+        model: Any = recipe(space, Classes(classes)).model
+        assert torch.equal(model.translate(x, torch.tensor([1, 0, 1, 0])), x)
+        assert model.translate(x[:0], torch.zeros(0).long()).shape == (0, 3, 16, 16)
+
+
+# How good a map is ----------------------------------------------------------------------------------------------------
+
+
+class Oracle:
+    """The true map of a world, or one that changes nothing, or one that throws the shade away and hides it."""
+
+    def __init__(self, world: Any, moves: bool) -> None:
+        self.world, self.space, self.context_space, self.moves = world, world.space, world.context_space, moves
+
+    def fit(self, data: Any, **training: Any) -> "Oracle":
+        return self
+
+    def translate(self, x: Tensor, target: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
+        if not self.moves or target is None:
+            return x
+        factors = self.world.read(x).factors
+        factors[:, self.world.column("colour")] = target
+        return self.world.render(factors)
+
+
+def test_the_report_tells_the_true_map_from_none():
+    data, law = load("shapes-colours", n=400), world("shapes-colours")
+    true, none = (map_report(Oracle(law, moves), data.test, data, world=law, most=60) for moves in (True, False))
+    assert true is not None and none is not None
+    assert (true.accuracy, true.counterpart, true.there_and_back, true.own_label) == (1.0, 0.0, 0.0, 0.0)
+    assert true.with_noise == 0.0 and set(true.attributes.values()) == {1.0}
+    assert "turn" not in true.attributes and {"shape", "colour", "shade"} <= set(true.attributes)
+    assert none.accuracy == 0.0 and none.counterpart == none.unmoved == true.unmoved
+    assert none.unmoved is not None and none.unmoved > 0.005
+    assert none.attributes["colour"] == 0.0 and none.attributes["shape"] == 1.0  # it keeps all but what it should move
+    assert none.there_and_back == 0.0  # the map that changes nothing has the shortest way back: it says little
+    assert true.kernel < none.kernel == none.kernel_unmoved == true.kernel_unmoved
+    read = map_report(Oracle(law, True), data.test, data, most=60)  # the same without the world, by a classifier
+    assert read is not None and read.accuracy > 0.5 and read.counterpart is None and "classifier" in read.reader
+
+
+def test_a_map_is_fitted_evaluated_and_used_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    fit = ["fit", "stargan", "--data", "shapes-colours", "--data-options", "n=100", "--conditional", "--steps", "2"]
+    assert main([*fit, "--out", "r", "--quiet"]) == 0
+    assert main(["evaluate", "r", "--samples", "20", "--json"]) == 0
+    out = capsys.readouterr().out
+    found = json.loads(out[out.index("{") :])
+    assert found["map"]["n"] == 20 and found["map"]["reader"] == "an exact reader"
+    assert main(["translate", "r", "--to", "blue", "--out", "blue", "-n", "3"]) == 0
+    assert "3 events" in capsys.readouterr().out
+    pictures = sorted(path.name for path in (tmp_path / "blue").iterdir())
+    assert len(pictures) == 3 and (tmp_path / "blue-pairs.png").is_file()
+    for words, sentence in (
+        (["translate", "r", "--to", "blue", "--out", "blue"], "is not empty"),
+        (["translate", "r", "--to", "purple", "--out", "new"], "purple"),
+        (["translate", "r", "--to", "red", "--out", "new", "-n", "0"], "at least 1"),
+    ):
+        assert main(words) == 2
+        assert sentence in capsys.readouterr().err
+    unlabelled = str(tmp_path / "blue")
+    assert main(["translate", "r", "--to", "red", "--data", unlabelled, "--out", "red"]) == 0
+    assert len(list((tmp_path / "red").iterdir())) == 3
+
+
+# Refusals -------------------------------------------------------------------------------------------------------------
+
+
+def test_maps_refuse_in_sentences():
+    nets = [Adds(), Adds()], [Says(0.0), Says(0.0)]
+    for space, message in ((None, "there are none"), (Real((2,)), "contexts are of"), (Classes(3), "2 classes")):
+        with pytest.raises(ValueError, match=message):
+            CycleGAN(PLANE, space, *nets)
+    with pytest.raises(ValueError, match="compares pairs"):
+        CycleGAN(PLANE, Classes(2), *nets, game=Relativistic())
+    with pytest.raises(ValueError, match="not be negative"):
+        CycleGAN(PLANE, Classes(2), *nets, cycle=-1.0)
+    with pytest.raises(ValueError, match="not be negative"):
+        star(Adds(), Says(0.0, 0.0, 0.0, 0.0), naming=-1.0)
+    with pytest.raises(ValueError, match="at least 2"):
+        StarGAN(PLANE, Classes(1), Adds(), Says(0.0, 0.0))
+    model = pair(Adds(), Adds())
+    with pytest.raises(ValueError, match="say in target"):
+        model.translate(X)
+    with pytest.raises(ValueError, match="3 rows, but the context has 2"):
+        model.translate(X, torch.tensor([0, 1]))
