@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptheta.autoregressive import Autoregressive, Choice
-from ptheta.autoregressive.diagonal_bilstm import _Diagonals
-from ptheta.autoregressive.row_lstm import _Rows
+from ptheta.autoregressive.diagonal_bilstm import Diagonals
+from ptheta.autoregressive.row_lstm import Rows
 from ptheta.nn.causal import CausalConv
 from ptheta.noise import Noise
 from ptheta.spaces import Binary
@@ -54,7 +54,7 @@ def lstm(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 class RowByRow(nn.Module):
     """A row LSTM: a one-dimensional convolution of the states for every row."""
 
-    def __init__(self, layer: _Rows) -> None:
+    def __init__(self, layer: Rows) -> None:
         super().__init__()
         self.gates = SquareConv(layer.gates)
         h = layer.weight.shape[2] // 4  # the pixel to the left, the one above, the one to the right
@@ -73,7 +73,7 @@ class RowByRow(nn.Module):
 class ColumnByColumn(nn.Module):
     """A diagonal BiLSTM: images skewed, and a one-dimensional convolution of the states for every column."""
 
-    def __init__(self, layer: _Diagonals) -> None:
+    def __init__(self, layer: Diagonals) -> None:
         super().__init__()
         self.left, self.right = SquareConv(layer.left), SquareConv(layer.right)
         h = layer.weight.shape[2] // 4
@@ -101,7 +101,7 @@ class ColumnByColumn(nn.Module):
 def commonly(model: Autoregressive) -> Autoregressive:
     """A copy of a model whose layers are written the common way."""
     common = copy.deepcopy(model)
-    kinds = ((_Rows, RowByRow), (_Diagonals, ColumnByColumn), (CausalConv, SquareConv))
+    kinds = ((Rows, RowByRow), (Diagonals, ColumnByColumn), (CausalConv, SquareConv))
     for kind, make in kinds:
         for name, module in list(common.named_modules()):
             if isinstance(module, kind) and (kind is not CausalConv or is_common(module)):

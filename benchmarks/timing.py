@@ -1,11 +1,13 @@
 """What the speed scripts share: competitors taking turns, the rows that they write, and the verdicts that they print.
 
 A row is one task of one workload: what one call costs each competitor ("ours" among them), in CPU seconds or bytes,
-and the aim, how many times the best of the others ours should be. One thread, seed 0.
+and the aim, how many times the best of the others ours should be. One thread, seed 0. Against libraries a cost is the
+least of a few turns; against plain loops, where a twentieth counts, the median of more of them.
 """
 
 import json
-import math
+import platform
+import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module, metadata
@@ -17,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 RESULTS = Path(__file__).parent / "results"
-ROUNDS = 5
+ROUNDS, MORE = 5, 15
+PLAIN = 0.95  # the aim beside the same mathematics as a plain loop: as fast, within what two measurements differ by
 TURN = 0.05  # seconds: shorter calls are repeated within a turn, after one that is not counted
 SLOW = 2.0  # seconds: longer calls run once
 
@@ -27,19 +30,34 @@ Row = dict[str, Any]
 
 def least(calls: Mapping[Any, Call], rounds: int = ROUNDS) -> dict[Any, float]:
     """The CPU seconds of one call of each at its best, all of them taking turns."""
-    best = dict.fromkeys(calls, math.inf)
-    for _ in range(1 + rounds):  # the first one warms up
-        for key, call in calls.items():
-            if SLOW < best[key] < math.inf:
-                continue
-            times = 1 if best[key] == math.inf else max(1, round(TURN / best[key]))
-            if times > 1:
-                call()
-            start = time.process_time()
-            for _ in range(times):
-                call()
-            best[key] = min(best[key], (time.process_time() - start) / times)
-    return best
+    return {key: min(seconds) for key, seconds in _turns(calls, rounds).items()}
+
+
+def typical(calls: Mapping[Any, Call], rounds: int = MORE) -> dict[Any, float]:
+    """The median CPU seconds of one call of each, all of them taking turns."""
+    return {key: statistics.median(seconds) for key, seconds in _turns(calls, rounds).items()}
+
+
+def _turns(calls: Mapping[Any, Call], rounds: int) -> dict[Any, list[float]]:
+    """The CPU seconds of one call in each turn. A first call warms up; a slow one is all there is."""
+    told = {key: [_seconds(call, 1)] for key, call in calls.items()}
+    quick = [key for key in calls if told[key][0] <= SLOW]
+    times = {key: max(1, round(TURN / _seconds(calls[key], 1))) for key in quick}
+    for key in quick:
+        told[key].clear()
+    for _ in range(rounds):
+        for key in quick:
+            if times[key] > 1:
+                calls[key]()
+            told[key].append(_seconds(calls[key], times[key]))
+    return told
+
+
+def _seconds(call: Call, times: int) -> float:
+    start = time.process_time()
+    for _ in range(times):
+        call()
+    return (time.process_time() - start) / times
 
 
 def stepper(model: nn.Module, loss: Callable[[], Tensor]) -> Call:
@@ -127,5 +145,13 @@ def write(name: str, rows: Iterable[Row], settings: Mapping[str, Any], peers: It
     versions = {peer: metadata.version(peer) for peer in ("torch", *peers)}
     settings = {"threads": torch.get_num_threads(), "seed": 0, **settings}
     RESULTS.mkdir(exist_ok=True)
-    report = {"settings": settings, "versions": versions, "rows": list(rows)}
+    report = {"settings": settings, "machine": machine(), "versions": versions, "rows": list(rows)}
     (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def machine() -> dict[str, str]:
+    """The processor, and the instructions that torch uses of those it has."""
+    info = Path("/proc/cpuinfo")
+    lines = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.is_file() else []
+    name = lines[0].partition(":")[2].strip() if lines else platform.processor()
+    return {"processor": name, "instructions": torch.backends.cpu.get_cpu_capability()}
