@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 import ptheta
-from ptheta.report.pictures import grid_image
+from ptheta.report.grids import grid_image
 
 WAYS, EVENTS = 6, 10
 
