@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from ptheta.applications.anomalies import Detector, cell_scores, ranked, threshold, zlib_nats
+from ptheta.applications.anomalies import Detector, cell_scores, ranked, surpasses, threshold, zlib_nats
 from ptheta.autoregressive import NADE
 from ptheta.cli import main
 from ptheta.data.dataset import Events
@@ -131,6 +131,15 @@ def test_likelihood_calls_the_origin_ordinary_though_it_is_never_drawn():
     mixed = detector(Events(torch.cat([x[n:], torch.zeros(20, d)])))
     areas = {each.name: each.area for each in ranked(mixed.scores, torch.arange(n + 20) >= n)}
     assert areas["likelihood"] == 0.0 and areas["typicality"] == 1.0
+
+
+@pytest.mark.parametrize("limit", [-1234.5, 0.0, 7.25])
+def test_what_ties_with_the_threshold_is_not_odd_however_it_was_rounded(limit: float):
+    """The same event, scored beside others, has another last digit."""
+    step = 1e-7 * max(1.0, abs(limit))
+    scores = torch.tensor([limit, limit + step, limit - step, limit + 0.01, math.inf], dtype=torch.float64)
+    assert surpasses(scores, limit).tolist() == [False, False, False, True, True]
+    assert surpasses(scores, math.inf).tolist() == [False] * 5
 
 
 def test_a_threshold_keeps_its_promise_and_the_plain_quantile_does_not():

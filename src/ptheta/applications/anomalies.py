@@ -46,11 +46,12 @@ from ptheta.noise import Noise
 from ptheta.protocols import HasLogProb
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, Table
 
-__all__ = ["Detector", "Oddness", "Ranked", "cell_scores", "ranked", "threshold", "zlib_nats"]
+__all__ = ["Detector", "Oddness", "Ranked", "cell_scores", "ranked", "surpasses", "threshold", "zlib_nats"]
 
 Cells = Literal["given all others", "given those before"]
 
 MOST_TRIED = 2000  # values of all cells, that are tried one by one
+ROUNDING = 1e-6  # of a threshold, by which one event's score may differ from batch to batch
 CLIP, STEPS = 4.0, 255  # of real numbers before they are compressed: deviations, and parts
 
 
@@ -136,6 +137,12 @@ def threshold(ordinary: Tensor, false_alarms: float) -> float:
             f"events, and there are {n}: ask for more false alarms, or fit with more validation events."
         )
     return float(ordinary.sort().values[m - 1])
+
+
+def surpasses(scores: Tensor, limit: float) -> Tensor:
+    """Which scores, with shape (n,), lie above a threshold; one that ties with it does not, however it was rounded."""
+    slack = ROUNDING * max(1.0, abs(limit)) if math.isfinite(limit) else 0.0
+    return scores > limit + slack
 
 
 def zlib_nats(x: Tensor, space: Space) -> Tensor:

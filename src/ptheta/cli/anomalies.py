@@ -69,7 +69,7 @@ def anomalies(
         json: Prints one JSON object instead of a table.
         force: Replaces a file that is there.
     """
-    from ptheta.applications.anomalies import ranked, threshold
+    from ptheta.applications.anomalies import ranked, surpasses, threshold
     from ptheta.report.commands import command
     from ptheta.runs import open_run
 
@@ -82,7 +82,7 @@ def anomalies(
     name, notes = by.replace("-", " "), [ALONE]
     ordinary, oddness = _scored(opened, found, cells, name, draws, seed, notes)
     limit = threshold(ordinary.scores[name], false_alarms)
-    is_odd = oddness.scores[name] > limit
+    is_odd = surpasses(oddness.scores[name], limit)
     ranks = [] if odd is None else ranked(oddness.scores, odd)
     if out is not None:
         replace_file(out, _rows(found, oddness, is_odd))
