@@ -11,10 +11,13 @@ from torch import Tensor
 
 from ptheta.distributions import TrainedDequantized
 from ptheta.flows import MAF, RealNVP, SplineFlow
+from ptheta.flows.coupling import Coupling
 from ptheta.flows.flow import Affine, Flow, LULinear, Monotone, Permutation
 from ptheta.flows.maf import AutoregressiveBijection
+from ptheta.flows.realnvp import FirstPart
 from ptheta.flows.spline import RationalQuadratic
 from ptheta.nn.masked import MaskedMLP
+from ptheta.nn.mlp import MLP
 from ptheta.nn.unrolled import Unrolled
 from ptheta.noise import Noise, seeded
 from ptheta.runs import build
@@ -49,11 +52,11 @@ FLOWS = {
 every_flow = pytest.mark.parametrize("name", FLOWS)
 
 
-def shaken(name: str) -> Any:
+def shaken(name: str, make: Any = None) -> Any:
     """The flow in float64, far enough from the identity that no term is zero by accident."""
     scale = 0.05 if "images" in name else 0.2
     with seeded(0):
-        model = FLOWS[name]().double()
+        model = (make or FLOWS[name])().double()
     noise = Noise(1)
     with torch.no_grad():
         for key, p in model.named_parameters():
@@ -383,6 +386,63 @@ def test_two_couplings_move_every_variable():
             p += 0.2 * Noise(1).normal(p.shape, key, like=p)
     x = Noise(2).normal((3, 5), "x").double()
     assert bool((model.encode(x) != x).any(0).all())
+
+
+def runs_of_couplings(steps: Any, d: int) -> list[tuple[int, list[Coupling]]]:
+    """The couplings that follow one another, with nothing that mixes the variables in between, and of how many."""
+    runs: list[tuple[int, list[Coupling]]] = [(d, [])]
+    for step in steps:
+        if isinstance(step, Coupling):
+            runs[-1][1].append(step)
+        else:
+            runs += runs_of_couplings(step.chain.steps, step.size) if isinstance(step, FirstPart) else []
+            runs.append((d, []))
+    return [(d, run) for d, run in runs if len(run) > 1]
+
+
+def moves_and_hears_all(d: int, run: list[Coupling]) -> None:
+    """Two couplings or more move every variable, and every variable has a say in how another is moved."""
+    moved, heard = torch.zeros(d, dtype=torch.bool), torch.zeros(d, dtype=torch.bool)
+    x = Noise(2).normal((1, d), "x", like=torch.zeros((), dtype=torch.float64))
+    for coupling in run:
+        jacobian = torch.autograd.functional.jacobian(lambda x, c=coupling: c(x, None)[0][0], x)[:, 0]  # (d, d)
+        moved |= jacobian.diagonal() != 1
+        heard |= (jacobian - jacobian.diagonal().diag() != 0).any(0)
+    assert bool(moved.all()), "a variable is never moved"
+    assert bool(heard.all()), "a variable has no say"
+
+
+COUPLED = {
+    **{
+        name: make for name, make in FLOWS.items() if ("couplings" in name or "RealNVP" in name) and "class" not in name
+    },
+    "RealNVP of six": lambda: RealNVP(Real((6,)), transforms=2, hidden=(16,)),
+    "RealNVP of three": lambda: RealNVP(Real((3,)), transforms=2, hidden=(16,)),
+    "RealNVP of the smallest images": lambda: RealNVP(Real((1, 4, 4)), transforms=2, width=3, blocks=1),
+    "RealNVP of wide images": lambda: RealNVP(Real((3, 4, 7)), transforms=2, width=3, blocks=1),
+}
+
+
+@pytest.mark.parametrize("name", COUPLED)
+def test_couplings_that_follow_one_another_move_and_hear_every_variable(name):
+    model = shaken(name, COUPLED[name])
+    runs = runs_of_couplings(model.chain.steps, model.space.dimensions)
+    assert runs
+    for d, run in runs:
+        moves_and_hears_all(d, run)
+
+
+@pytest.mark.parametrize(
+    ("halves", "fault"), [([(2, False)] * 2, "never moved"), ([(2, False), (2, True)], "has no say")], ids=str
+)
+def test_the_law_of_couplings_rejects_halves_that_take_no_turns_or_leave_one_out(halves, fault):
+    with seeded(0):
+        run = [Coupling(MLP(n, 2 * (5 - n), (16,)), Affine(), n, flip=flip).double() for n, flip in halves]
+    with pytest.raises(AssertionError, match=fault):
+        moves_and_hears_all(5, run)
+    with seeded(0):
+        whole = [Coupling(MLP(n, 2 * (5 - n), (16,)), Affine(), n, flip=n == 3).double() for n in (2, 3)]
+    moves_and_hears_all(5, whole)
 
 
 def test_two_autoregressive_transforms_let_every_variable_see_every_other():
