@@ -43,10 +43,15 @@ from toy_law import values_of
 COUNTS = (1, 7, 100, 101)  # how many samples are drawn beside MOST of them: models draw in chunks of 100, 256, ...
 MOST = 300
 CHUNKS = {  # what is in flight at once, and how little to allow instead
+    "model.NUMBERS": 1,
+    "model.FEWEST": 3,
     "autoregressive.autoregressive.CHUNK": 3,
     "autoregressive.eonade.SCORED_NUMBERS": 100,
     "autoregressive.nade.BLOCK_NUMBERS": 40,
+    "adversarial.aae.CHUNK": 3,
     "adversarial.push_forward.CHUNK": 3,
+    "adversarial.semi_supervised.CHUNK": 3,
+    "adversarial.translation.CHUNK": 3,
     "diffusion.absorbing.CHUNK": 3,
     "diffusion.absorbing.SUBSETS": 5,
     "diffusion.gaussian.CHUNK": 3,
@@ -57,10 +62,13 @@ CHUNKS = {  # what is in flight at once, and how little to allow instead
     "distributions.closed_form.CELLS": 10,
     "distributions.kde.DISTANCES": 500,
     "distributions.mixtures.CHUNK": 60,
+    "distributions.resampling.TILE": 100,
+    "distributions.table_mixture.CHUNK": 60,
     "distributions.tables.CODES": 10,
     "latent.ladder.CHUNK": 3,
     "latent.latent.CHUNK": 3,
     "latent.vae.CHUNK": 3,
+    "regression.regression.CHUNK": 3,
 }
 BOUNDS = (1, 2, 8, 64)  # importance samples
 BLOCKS = 64  # into which a line is cut
