@@ -1,6 +1,7 @@
 """The mutation check itself: its table does not rot, and on a toy library it tells what is tested from what is not."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,6 @@ def test_the_check_kills_what_a_test_notices_and_nothing_else(toy: Path):
     assert covering(reached, toy / "src" / "toy", "__init__.py", idle)[0] == tests[1:]
     assert try_fault(toy, "toy", "__init__.py", noticed, reached).killed_by == tests[0]
     assert try_fault(toy, "toy", "__init__.py", idle, reached).killed_by is None
+    assert reached_lines(toy, toy / "cache.json", "toy", ["tests/test_other.py"]) == {}
+    kept = json.loads((toy / "cache.json").read_text())
+    assert list(kept) == ["tests/test_toy.py"], "what is known of other files is kept"

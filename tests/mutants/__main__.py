@@ -30,6 +30,7 @@ def main() -> int:
     """Runs the check; returns 1 if a fault survives without a reason."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="seed only faults whose file or sentence holds this word")
+    parser.add_argument("--tests", nargs="+", default=[], help="trace and try only the tests of these files")
     parser.add_argument("--wide", action="store_true", help="try survivors on every test that reaches their file")
     parser.add_argument(
         "--most", type=float, default=math.inf, help="the most seconds of tests per fault, fastest first"
@@ -42,7 +43,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         base = copied(ROOT, Path(folder).resolve() / "base")
         console.print("Which tests reach which lines? Tests that have changed are traced again.")
-        reached = reached_lines(base, ROOT / "build" / "mutants.json", PACKAGE)
+        reached = reached_lines(base, ROOT / "build" / "mutants.json", PACKAGE, options.tests)
         warm()
         verdicts = []
         with Progress(console=console, auto_refresh=False) as progress:  # no thread of its own: processes are forked

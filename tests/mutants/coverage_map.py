@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +25,21 @@ RECORD = "MUTANTS_RECORD"  # the environment variable that names the file to wri
 Reached = dict[str, dict[str, Any]]  # test -> {"seconds": float, "import": float, "lines": {file: [numbers]}}
 
 
-def reached_lines(root: Path, cache: Path, package: str) -> Reached:
+def reached_lines(root: Path, cache: Path, package: str, only: Sequence[str] = ()) -> Reached:
     """The lines of ``root / src / package`` that each passing test reaches.
 
     Args:
         root: A checkout with ``src`` and ``tests``.
         cache: A file that keeps the answer; test files that are as they were are not run again.
         package: The name of the package.
+        only: The files of tests that matter, relative to ``root``; all if empty.
 
     Returns:
         For each test its processor seconds, those that its file takes to import, and its lines by file, relative to the
         package.
     """
     known = json.loads(cache.read_text()) if cache.is_file() else {}
-    keys = _keys(root)
+    keys = {file: key for file, key in _keys(root).items() if not only or file in only}
     stale = [file for file in keys if known.get(file, {}).get("key") != keys[file]]
     if stale:
         record = cache.with_suffix(".new")
@@ -55,10 +56,10 @@ def reached_lines(root: Path, cache: Path, package: str) -> Reached:
             raise SystemExit(f"the tests could not be traced: pytest ended with {done.returncode}.")
         fresh = json.loads(record.read_text())
         record.unlink()
-        known = {file: known[file] for file in keys if file not in stale}
+        known = {file: entry for file, entry in known.items() if file not in stale}
         known |= {file: {"key": keys[file], "tests": fresh.get(file, {})} for file in stale}
         cache.write_text(json.dumps(known))
-    return {test: entry for file in known.values() for test, entry in file["tests"].items()}
+    return {test: entry for file in keys for test, entry in known[file]["tests"].items()}
 
 
 def _keys(root: Path) -> dict[str, str]:
