@@ -17,6 +17,7 @@ NAMES = {
     "BoltzmannMachine": "energy",
     "Bootstrap": "distributions",
     "ChowLiu": "distributions",
+    "CTGAN": "adversarial",
     "Classes": "spaces",
     "CosineSchedule": "diffusion.schedules",
     "CycleGAN": "adversarial",

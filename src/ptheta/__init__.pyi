@@ -27,6 +27,7 @@ from ptheta import spaces as spaces
 from ptheta import taxonomy as taxonomy
 from ptheta import training as training
 from ptheta.adversarial import AAE as AAE
+from ptheta.adversarial import CTGAN as CTGAN
 from ptheta.adversarial import GAN as GAN
 from ptheta.adversarial import ConditionalGAN as ConditionalGAN
 from ptheta.adversarial import CycleGAN as CycleGAN

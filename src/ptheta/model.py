@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import torch
 from torch import Tensor, nn
@@ -119,6 +119,7 @@ class Trained(nn.Module, Model):
     """
 
     step: Tensor
+    begins_with: ClassVar[int] = 0  # how many training events ``begin`` is shown, if more than a batch
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +135,7 @@ class Trained(nn.Module, Model):
         The engine calls this once, without gradient, before step 0 of a model that has not been trained; never again.
 
         Args:
-            x: The first batch of events, whole, with shape (B, *space.shape).
+            x: The first batch of events, whole, with shape (B, *space.shape); ``begins_with`` asks for more.
             context: Their contexts, or None.
         """
 

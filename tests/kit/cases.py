@@ -17,6 +17,7 @@ from torch import Tensor, nn
 import pixel_sight
 from ptheta.adversarial import (
     AAE,
+    CTGAN,
     GAN,
     Absolute,
     ConditionalGAN,
@@ -738,6 +739,9 @@ ADVERSARIAL = {
     ),
     "PacGAN levels of a class": Case(lambda: small_gan(LEVELS, CLASSES, packing=2), alone=False),
     "PacGAN bits in threes, penalised": Case(lambda: small_gan(BITS, packing=3, penalty=ZeroSlopes()), alone=False),
+    "CTGAN": Case(
+        lambda: CTGAN(NAMES, latent=2, hidden=(8,), packing=2), alone=False, idle=("discriminator.layers.2.bias",)
+    ),
     "InfoGAN levels": Case(lambda: small_infogan(LEVELS, penalty=ZeroSlopes())),
     "InfoGAN reals, relativistic": Case(
         lambda: small_infogan(REALS, numbers=0, game=Relativistic()), idle=("critic_head.bias",)

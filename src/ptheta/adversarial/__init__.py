@@ -2,6 +2,7 @@
 
 from ptheta.adversarial.aae import AAE
 from ptheta.adversarial.conditional import ConditionalGAN
+from ptheta.adversarial.ctgan import CTGAN
 from ptheta.adversarial.cyclegan import CycleGAN
 from ptheta.adversarial.fidelity import Absolute, Features, Fidelity, Squared
 from ptheta.adversarial.games import (
@@ -26,6 +27,7 @@ from ptheta.adversarial.text_to_image import TextToImage
 
 __all__ = [
     "AAE",
+    "CTGAN",
     "GAN",
     "Absolute",
     "ConditionalGAN",

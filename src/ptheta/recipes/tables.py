@@ -7,7 +7,45 @@ from ptheta.recipes.recipe import Recipe
 if TYPE_CHECKING:
     from ptheta.spaces import Space
 
-__all__ = ["forest", "mixture"]
+__all__ = ["ctgan", "forest", "mixture"]
+
+
+def ctgan(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    latent: int = 128,
+    modes: int = 10,
+    hidden: tuple[int, ...] = (256, 256),
+    packing: int = 10,
+    gradient_penalty: float = 10.0,
+) -> Recipe:
+    """A conditional GAN of rows: numbers as modes and places in them, one name of one column told.
+
+    Args:
+        space: Table.
+        context_space: None: what is told is a part of the row.
+        latent: The number of latent variables.
+        modes: The most modes of a column of numbers.
+        hidden: The widths of the hidden layers, of both networks.
+        packing: How many rows the critic sees at once.
+        gradient_penalty: The weight of the squared distance of the critic's slope from one.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.adversarial import CTGAN, UnitSlopes
+
+    model = CTGAN(
+        space,
+        context_space=context_space,
+        latent=latent,
+        modes=modes,
+        hidden=hidden,
+        packing=packing,
+        penalty=UnitSlopes(gradient_penalty),
+    )
+    return Recipe.single(model, {"steps": 12_000, "batch_size": 500, "schedule": "linear", "ema": 0.99})
 
 
 def mixture(

@@ -43,6 +43,12 @@ DIRECT: dict[str, tuple[Leaf, ...]] = {
             "https://arxiv.org/abs/2501.05441", variant_of="gan",
         ),
         Leaf(
+            "ctgan", "adversarial:CTGAN", "tables:ctgan",
+            "a GAN of the rows of a table, told one name of one column", "none", "parallel", ("table",),
+            "Xu, Skoularidou, Cuesta-Infante and Veeramachaneni (2019), Modeling Tabular Data using Conditional GAN",
+            "https://arxiv.org/abs/1907.00503", contexts="none",
+        ),
+        Leaf(
             "infogan", "adversarial:InfoGAN", "adversarial_uses:infogan",
             "a GAN whose code can be read off its events", "none", "parallel", DEQUANTISED,
             "Chen et al. (2016), InfoGAN: Interpretable Representation Learning",

@@ -381,6 +381,8 @@ class _Run:
         self.record["options"]["precision"] = self.precision
         if self.step == 0 and not self.model.step:
             batch = self._batch(0, slice(None))
+            if self.model.begins_with > len(batch.x) and self.epoch_order is not None:
+                batch = _on(self.device, self.train[self.epoch_order[1][: self.model.begins_with]])
             _seed(self.device, self.options.seed, "begin")
             with torch.no_grad():
                 self.model.begin(batch.x, batch.context)
