@@ -96,6 +96,19 @@ def test_the_data_verb_and_evaluate_say_them(tmp_path: Path, monkeypatch, capsys
     assert told in json.loads(Path("r/evaluation.json").read_text())["notes"]
 
 
+def test_a_file_scored_whole_has_no_splits_to_be_warned_of(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", reals(100).numpy())
+    np.save("b.npy", np.r_[reals(30).numpy(), reals(30).numpy()[:4]])
+    assert main(["fit", "gaussian", "--data", "a.npy", "--out", "r", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "r", "--data", "b.npy", "--samples", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == ["4 of 34 events repeat another one."]
+    whole = table(reals(100), valid=0, test=0)
+    assert cautions(whole) == cautions(table(reals(100)))
+    assert cautions(table(reals(100), valid=0, test=1)).notes, "a twin that was split"
+
+
 def test_a_map_shows_its_own_error_and_what_suits_it(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["fit", "autoencoder", "--data", "digits", "--steps", "3", "--out", "r", "--quiet"]) == 0

@@ -160,7 +160,12 @@ def test_values_of_the_wrong_type_are_refused(bits: Path, capsys: pytest.Capture
 
 def test_a_model_that_does_not_support_the_space(here: Path, capsys: pytest.CaptureFixture[str]):
     np.save(here / "reals.npy", np.random.default_rng(0).normal(size=(50, 3)))
-    assert "Binary" in refused(capsys, "fit", "dbm", "--data", here / "reals.npy")
+    said = refused(capsys, "fit", "dbm", "--data", here / "reals.npy")
+    assert "dbm does not suit Real((3,)): it models binary events, and these are real. Models that suit: " in said
+    rows = "\n".join(f"{x},{y}" for x, y in np.random.default_rng(0).choice([-1, 1], (400, 2)))
+    (here / "whole.csv").write_text(f"u,v\n{rows}\n")
+    said = refused(capsys, "fit", "kde", "--data", here / "whole.csv")
+    assert "kde does not suit Table(2 columns" in said and "Models that suit: independent, mixture, forest" in said
 
 
 def test_runs_that_are_none(here: Path, bits: Path, capsys: pytest.CaptureFixture[str]):

@@ -151,6 +151,7 @@ def test_texts_are_matched_by_character(letters: str, here: Path, type_: Typed):
     own = model.log_prob(model.space.parse([few[:64], few[64:]]))  # pyright: ignore[reportAttributeAccessIssue]
     assert list(scores.values()) == pytest.approx(own.tolist(), abs=1e-4), "characters keep their codes"
     (here / "other.txt").write_text("xyz " * 40)
+    assert "expected the symbols ' ', " in type_.refused("score", "m", "--data", "other.txt")
     assert "there are others: x, y, z" in type_.refused("score", "m", "--data", "other.txt")
 
 

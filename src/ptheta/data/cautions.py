@@ -42,11 +42,13 @@ def cautions(data: Dataset) -> Cautions:
     """Looks for what makes numbers mean less than they seem to.
 
     Args:
-        data: The data set.
+        data: The data set; one whose events all stand in train was not split, and nothing is said of splits.
 
     Returns:
         What was found.
     """
+    if not len(data.valid) + len(data.test):
+        return Cautions(tuple(_repeats(data, "events")), _spikes(data.train, data.space))
     notes = _repeats(data)
     if len(data.valid) < FEW_EVENTS:
         notes = [f"What is chosen on valid is chosen by chance: it has {_count(len(data.valid), 'event')}.", *notes]
@@ -57,14 +59,14 @@ def cautions(data: Dataset) -> Cautions:
     return Cautions(tuple(notes), unranked)
 
 
-def _repeats(data: Dataset) -> list[str]:
+def _repeats(data: Dataset, what: str = "training events") -> list[str]:
     if max(map(len, (data.train, data.test))) * data.train[:1].x.nbytes > BYTES:
         return []
     train, test = _hashes(data.train), _hashes(data.test)
     seen = set(train)
     found, shared = [], sum(row in seen for row in test)
     if len(seen) < len(train):
-        found.append(f"{len(train) - len(seen)} of {len(train)} training events repeat another one.")
+        found.append(f"{len(train) - len(seen)} of {len(train)} {what} repeat another one.")
     if shared:
         found.append(f"{shared} of {len(test)} test events occur in train as well.")
     return found

@@ -14,6 +14,8 @@ from ptheta.recipes.dials import require_in_range
 from ptheta.runs.contexts import kept_contexts
 from ptheta.runs.manifest import Manifest, read_manifest
 from ptheta.spaces import Space, space_from_json
+from ptheta.spaces.space import some
+from ptheta.taxonomy import leaves
 from ptheta.training import checkpoint as checkpoints
 from ptheta.training.checkpoint import Checkpoint
 
@@ -147,6 +149,7 @@ def build(
         The model and its training.
     """
     recipe = find_recipe(name)
+    _require_kind(name, space, context_space)
     require_in_range(name, {} if dials is None else dials)
     try:
         with seeded(seed):
@@ -156,6 +159,17 @@ def build(
             raise
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{name} cannot be built with {dials} and the seed {seed} ({reason}).") from error
+
+
+def _require_kind(name: str, space: Space, context_space: Space | None) -> None:
+    """Refuses events of a kind that the model is not for, and names some that are."""
+    own = next((leaf for _, leaf in leaves() if leaf.name == name), None)
+    if own is None or space.kind in own.spaces:
+        return
+    able = [leaf.name for _, leaf in leaves() if leaf.against(space, context_space) is None]
+    raise ValueError(
+        f"{name} does not suit {space}: {own.against(space, context_space)}. Models that suit: {some(able)}."
+    )
 
 
 def open_run(folder: str | Path, model: Model | None = None) -> Run:
