@@ -213,4 +213,5 @@ def columns_of(columns: Sequence[str], shape: tuple[int, ...]) -> tuple[str, ...
 
 def some(names: Sequence[str]) -> str:
     """The first few of many names, for messages; those that begin or end with a space are quoted."""
-    return ", ".join(name if name == name.strip() != "" else repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    told = (name if name == name.strip() != "" else repr(name) for name in names[:8])
+    return ", ".join(told) + (", ..." if len(names) > 8 else "")
