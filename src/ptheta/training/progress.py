@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from ptheta.training.state import TrainState
 
 __all__ = ["with_bar"]
+
+LEAST_BAR, MOST_BAR = 4, 24  # characters
+WORDS = 56  # characters that losses, a score and the time left take
 
 
 def with_bar(states: Iterator[TrainState], name: str, console: Console | None = None) -> Iterator[TrainState]:
@@ -22,12 +26,19 @@ def with_bar(states: Iterator[TrainState], name: str, console: Console | None = 
     Yields:
         The same states.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"), _Left())
-    with Progress(*columns, console=console or Console(stderr=True), refresh_per_second=4) as bar:
+    console = console or Console(stderr=True)
+    room = Column(no_wrap=True, ratio=1)  # one line, whatever the name: what does not fit is cut
+    text = TextColumn("{task.fields[text]}", table_column=room)
+    bar_width = max(LEAST_BAR, min(MOST_BAR, console.width - WORDS - len(name)))
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=bar_width), text, _Left())
+    with Progress(*columns, console=console, refresh_per_second=4, expand=True) as bar:
         task = bar.add_task(name, total=None, text="timing the first steps", left=None)
+        is_new = False
         for state in states:
             bar.update(task, completed=state.step, total=state.steps, text=describe(state), left=state.seconds_left)
+            is_new = True
             yield state
+        bar.update(task, visible=is_new)  # a run that was done already has nothing to show
 
 
 def describe(state: TrainState) -> str:
@@ -40,6 +51,9 @@ def describe(state: TrainState) -> str:
 
 
 class _Left(ProgressColumn):
+    def get_table_column(self) -> Column:
+        return Column(no_wrap=True, justify="right")
+
     def render(self, task: Task) -> Text:
         left = task.fields["left"]
         if left is None:
