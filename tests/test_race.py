@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 import torch
 
-from ptheta.applications import bench, race
+from ptheta.applications import bench, price, race
 from ptheta.applications.compare import compare, comparing
 from ptheta.applications.comparison import Comparison
+from ptheta.applications.price import Price, price_of
+from ptheta.data import Dataset, Events
 from ptheta.distributions import Independent
+from ptheta.model import Trained
 from ptheta.runs import fit_run
+from ptheta.runs.opening import build
+from ptheta.spaces import Binary, Levels, Real, Symbols, Table
+from ptheta.spaces.column import Column
+from ptheta.taxonomy import leaves
 from toy_models import Biases, bits
 
 DATA = bits(400, d=6)
@@ -167,3 +174,120 @@ def test_a_race_of_real_models_by_the_processor_s_clock(tmp_path: Path):
         assert contender.likelihood is not None
     run = fit_run("nade", data, tmp_path / "c" / "runs" / "nade", resume=True, source="toy bits")
     assert run.manifest.training[""]["budget"] == "cpu"
+
+
+# --- models in closed form ---
+
+
+def test_whatever_has_no_steps_of_training_is_fitted_at_once():
+    for _, leaf in leaves():
+        space, context = SPACES[leaf.spaces[0]], Symbols((), 2) if leaf.contexts == "needed classes" else None
+        space = Levels((1, 8, 8), 4) if leaf.images or leaf.axes else space
+        if leaf.against(space, context) is None:
+            stages = build(leaf.name, space, context).stages
+            assert race.is_closed(leaf) == (not any(isinstance(stage.model, Trained) for stage in stages)), leaf.name
+
+
+SPACES = {"binary": Binary((4,)), "levels": Levels((4,), 3), "symbols": Symbols((4,), 3), "real": Real((4,))}
+SPACES["table"] = Table((Column("a", "number"), Column("b", "category", names=("x", "y"))))
+
+
+class Dear:
+    """A clock that ``Independent`` moves: a fit takes so long for each event, to a power, and a score as well."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fit: float, power: float = 1.0, score: float = 0.0) -> None:
+        self.now, self.fits = 0.0, []
+        honest, scored = Independent.estimate, Independent.score_cells
+
+        def estimate(model: Independent, train: Any, valid: Any, seed: int) -> None:
+            self.fits.append(len(train.x))
+            self.now += fit * len(train.x) ** power
+            honest(model, train, valid, seed)
+
+        def score_cells(model: Independent, cells: Any, classes: Any) -> Any:
+            self.now += score * len(cells)
+            return scored(model, cells, classes)
+
+        monkeypatch.setattr(Independent, "estimate", estimate)
+        monkeypatch.setattr(Independent, "score_cells", score_cells)
+
+    def clock(self) -> float:
+        return self.now
+
+
+def priced(dear: Dear, tmp_path: Path, room: float, n: int = 20_000) -> Price:
+    result = next(comparing(bits(n, d=6), tmp_path / "c", models=("independent",), samples=0, resume=True))
+    judge = bench.Bench(result, tmp_path / "c", result.data.test.some(2000), 0, {}, "wall", None, print)
+    return price_of("independent", judge, room, dear.clock)
+
+
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0])
+def test_a_price_is_that_of_the_whole_whatever_the_growth(power: float, monkeypatch, tmp_path: Path):
+    truth = 1e-3 * 12_000**power
+    dear = Dear(monkeypatch, 1e-3, power)
+    found = priced(dear, tmp_path, 2 * truth)
+    assert found.seconds == pytest.approx(truth, rel=0.02)
+    assert dear.now <= 0.5 * truth and dear.fits == [50, 200, 800, 3200]
+    cheap = Dear(monkeypatch, 1e-3, power)
+    assert priced(cheap, tmp_path, 1e9 * truth).seconds >= truth and cheap.fits == [50], "a bound is enough"
+    dearest = Dear(monkeypatch, 1e-3, power)
+    assert priced(dearest, tmp_path, truth / 100).seconds > truth / 100 and dearest.now <= truth / 5
+    monkeypatch.setattr(price, "_growth", lambda seconds, least, most: least)  # the broken twin: always linear
+    assert power == 1 or priced(Dear(monkeypatch, 1e-3, power), tmp_path, 2 * truth).seconds < 0.6 * truth
+
+
+def test_scoring_is_part_of_the_price(monkeypatch, tmp_path: Path):
+    dear = Dear(monkeypatch, 0.0, score=0.1)
+    found = priced(dear, tmp_path, 1000.0)
+    assert found.seconds == pytest.approx(0.1 * 2000, rel=0.02) and found.per_draw == 0
+
+
+def test_what_is_too_dear_is_left_out_aloud_and_the_total_is_kept(monkeypatch, tmp_path: Path):
+    stage, words = Stage(monkeypatch), []
+    honest = Independent.estimate
+
+    def estimate(model: Independent, train: Any, valid: Any, seed: int) -> None:
+        stage.now += 0.5 * len(train.x)
+        honest(model, train, valid, seed)
+
+    monkeypatch.setattr(Independent, "estimate", estimate)
+    result = raced(tmp_path / "c", 3, say=words.append)
+    why = result.left_out["independent"]
+    assert why.startswith("it would take some 1") and why.endswith("s left; give a larger --total, or --models")
+    assert any(f"independent is left out: {why}" in line for line in words)
+    assert 0.9 * 180 <= stage.now <= 180 and {c.name for c in result.done} >= {"made", "nade"}
+
+
+def test_what_cannot_be_built_is_left_out_and_did_not_fail(tmp_path: Path):
+    x = torch.randint(0, 256, (60, 3, 32, 32), dtype=torch.uint8)
+    data = Dataset("colour", Levels((3, 32, 32), 256), Events(x[:40]), Events(x[40:50]), Events(x[50:]))
+    result = compare(data, tmp_path / "c", models=["uniform", "chow-liu"], total=1, samples=0)
+    assert [c.name for c in result.contenders] == ["uniform"] and result.contenders[0].error is None
+    assert "would need a table of" in result.left_out["chow-liu"]
+
+
+def test_a_bound_that_takes_long_is_scored_by_fewer_draws(monkeypatch, tmp_path: Path):
+    Stage(monkeypatch)
+    result = next(comparing(DATA, tmp_path / "c", models=MODELS, total=3, samples=0))
+    judge = bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, "wall", None, print)
+    assert judge.draws == 50, "4000 over 80 events"
+    drawn = race._Race(judge, 180.0, 0.0)
+    assert drawn.draws_within(0.0) is None and drawn.draws_within(0.1) is None
+    assert drawn.draws_within(1.0) == 9 and drawn.draws_within(1000.0) == 2
+    few = bench.Bench(result, tmp_path / "c", result.data.test[:1], 0, {}, "wall", None, print)
+    assert few.draws == 100, "not thousands, however few events there are"
+
+
+def test_one_sample_is_enough_where_it_takes_long(monkeypatch, tmp_path: Path):
+    stage = Stage(monkeypatch)
+    result = next(comparing(DATA, tmp_path / "c", models=MODELS, total=3, samples=0))
+    runner = race._Race(bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, "wall", None, print), 180.0, 0.0)
+    drawn: list[int] = []
+
+    def draw(model: Any, n: int) -> None:
+        drawn.append(n)
+        stage.now += 5 + n
+
+    monkeypatch.setattr(runner, "draw", draw)
+    assert runner.time_of_a_sample(Biases(DATA.space), 10.0) == 6.0 and drawn == [1]
+    assert runner.time_of_a_sample(Biases(DATA.space), 100.0) == 13 / 8 and drawn == [1, 1, 8]

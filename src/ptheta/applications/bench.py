@@ -22,7 +22,7 @@ from ptheta.taxonomy import leaves
 
 __all__ = ["Bench", "contexts_of", "shown"]
 
-BOUND_DRAWS = 4000  # draws of a bound over all events together, at least 4 for each
+BOUND_DRAWS, LEAST_DRAWS, MOST_DRAWS = 4000, 4, 100  # draws of a bound: over all events together, for each event
 ASKED = 20  # samples that are drawn for one more context whose draws are measured
 ANSWERS = 3  # draws for each of the contexts that are shown with their real events
 IMAGES, POINTS, LINES = 36, 1000, 100  # to look at: in a grid, in a plot of one or two numbers, of anything else
@@ -63,6 +63,7 @@ class Bench:
         self.watch, self.say = watch, say
         self.evaluator = _evaluator(result, samples)
         self.titles = {leaf.name: leaf.title for _, leaf in leaves()}
+        self.draws = min(MOST_DRAWS, max(LEAST_DRAWS, BOUND_DRAWS // len(test)))
 
     def contender(self, name: str) -> Contender:
         """A contender that has done nothing yet."""
@@ -111,15 +112,16 @@ class Bench:
             contender.curve = [json.loads(line) for line in log.read_text().splitlines() if line]
         return run
 
-    def score(self, contender: Contender, model: Model, most: int | None = None) -> None:
+    def score(self, contender: Contender, model: Model, most: int | None = None, draws: int | None = None) -> None:
         """Scores a model on the test events, draws from it and judges what it drew.
 
         Args:
             contender: The model's.
             model: The model.
             most: The most samples that are drawn; below those that are judged, none are.
+            draws: The draws of a bound for each event, where those of all models would take too long.
         """
-        contender.likelihood = self.likelihood(model, self.test)
+        contender.likelihood = self.likelihood(model, self.test, draws)
         try:
             self._sample(contender, model, most)
         except Exception as error:  # its likelihood stands all the same
@@ -146,17 +148,16 @@ class Bench:
             drawn = Events(distribution(model).sample(len(asked), asked, noise=noise.at("answers")), asked)
             contender.answers = data.whole(drawn).unflatten(0, (-1, ANSWERS))
 
-    def likelihood(self, model: Model, events: Events) -> Any:
+    def likelihood(self, model: Model, events: Events, draws: int | None = None) -> Any:
         """What is known of the likelihood of events: by as many draws of a bound whatever is scored."""
-        draws = max(4, BOUND_DRAWS // len(self.test))
-        return likelihood(model, events, noise=Noise(self.result.seed), draws=draws)
+        return likelihood(model, events, noise=Noise(self.result.seed), draws=self.draws if draws is None else draws)
 
-    def closed(self, name: str) -> Contender:
-        """Fits and scores a model in closed form."""
+    def closed(self, name: str, draws: int | None = None) -> Contender:
+        """Fits and scores a model in closed form, by so many draws where it has a bound."""
         contender = self.contender(name)
         self.result.contenders.append(contender)
         with self.guarded(contender):
-            self.score(contender, self.fit(contender, None).model)
+            self.score(contender, self.fit(contender, None).model, draws=draws)
             self.say(f"        {contender.likelihood}")
         return contender
 
@@ -184,7 +185,7 @@ def _evaluator(result: Comparison, samples: int) -> SampleEvaluator | None:
     try:
         evaluator = SampleEvaluator(result.data.before or result.data, n=samples, seed=result.seed)
     except ValueError as error:
-        result.remarks.append(str(error))
+        result.remarks.append(f"No sample metrics: {error}")
         return None
     result.n_samples, result.n_drawn = evaluator.n, max(evaluator.n, result.n_drawn)
     result.fixed_rows = evaluator.fixed_rows

@@ -1,6 +1,6 @@
 """One budget for the whole question, spent by successive halving.
 
-    closed forms    fitted to the end and scored: they take seconds
+    closed forms    priced, then fitted and scored, the dear ones last, as far as a third of the time goes
     first shares    a little time for one model of each family, then for others of the families that lead
     rounds          those that validate best in each column go on with their runs, half as many in each round
     finalists       two in each column; they have all the time that is left, and are scored beside the closed forms
@@ -11,9 +11,10 @@ brought up to one level, so that all finalists have trained as long; but who val
 is given no more. What was stopped early stands in the report with
 its steps, apart from the ranking.
 
-Everything counts: fitting, judging, scoring, opening runs. What a model will cost to score is measured when it is first
-judged, and kept back. The state stands in ``race.json``, so that a comparison goes on where it was stopped, or with
-more time.
+Everything counts: pricing, fitting, judging, scoring, opening runs, the report. What a model will cost to score is
+measured when it is first judged, and kept back; a bound that would take long is scored by fewer draws. What there is
+no time for is left out, for a reason that is told. The state stands in ``race.json``, so that a comparison goes on
+where it was stopped, or with more time.
 
 References:
     Non-stochastic Best Arm Identification and Hyperparameter Optimization (Jamieson & Talwalkar, 2016)
@@ -26,12 +27,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any, final
 
 from ptheta.applications.bench import Bench, contexts_of
 from ptheta.applications.comparison import Contender
+from ptheta.applications.price import Price, price_of, seconds_per_draw
 from ptheta.data.dataset import Events
 from ptheta.distributions.closed_form import ClosedForm
+from ptheta.distributions.resampling import Resampling
 from ptheta.files import replace_file
 from ptheta.ladder import ladder
 from ptheta.metrics.mmd import kernel_distance
@@ -49,10 +53,13 @@ LEAST, SHORT, LONG = (
     1 / 60,
 )  # seconds of a first share: these, at most a 12th, at least a 60th
 FINALISTS = 2  # in each column
+KEPT = 0.2  # the part of the time that first shares leave in any case
 TRIED, JUDGED, FEWEST = 8, 200, 20  # samples that are timed; that are judged at most, and at least
 PATIENCE = 0.25  # the part of a share that may go to drawing samples
-TIMED = 100  # events whose scoring is timed
-REPORT = 4.0  # seconds that the report takes
+CLOSED = 1 / 3  # the part of the time that models in closed form have, where there are others
+DRAWING = 0.05  # the part of the time that one bound may take to score
+SLOWEST = 10.0  # the most that other work on the machine is thought to slow this down
+REPORT = 4.0  # seconds that the report takes, of a processor that does nothing else
 COLUMNS = ("likelihood", "samples")
 
 
@@ -69,6 +76,7 @@ class Entrant:
         columns: Where it stands in each column: lower is better; None where it does not compete.
         sample_seconds: What one of its samples costs.
         scoring: What its score on the test events costs.
+        draws: By how many draws of a bound it is scored; None for as many as all.
         stalled: Whether the last time it was given did not help.
     """
 
@@ -79,18 +87,19 @@ class Entrant:
     columns: dict[str, float | None] = field(default_factory=dict)
     sample_seconds: float = 0.0
     scoring: float = 0.0
+    draws: int | None = None
     stalled: bool = False
 
     def kept(self) -> dict[str, Any]:
         """What the state of the race keeps of it."""
-        names = ("given", "judged", "columns", "sample_seconds", "scoring")
+        names = ("given", "judged", "columns", "sample_seconds", "scoring", "draws")
         return {name: getattr(self, name) for name in names}
 
 
 def is_closed(leaf: Leaf) -> bool:
-    """Whether a model is fitted in closed form."""
+    """Whether a model is fitted at once, without steps of training."""
     module, name = leaf.model.split(":")
-    return issubclass(getattr(import_module(f"ptheta.{module}"), name), ClosedForm)
+    return issubclass(getattr(import_module(f"ptheta.{module}"), name), ClosedForm | Resampling)
 
 
 def racing(bench: Bench, total: float, gone: float) -> Iterator[None]:
@@ -121,6 +130,7 @@ class _Race:
         self.path = bench.out / "race.json"
         state = json.loads(self.path.read_text()) if self.path.is_file() else {}
         self.started = self.clock() - gone - state.get("spent", 0.0)
+        self.began = time.perf_counter(), time.process_time()
         known = {leaf.name: (path[2], leaf) for path, leaf in leaves()}
         chosen = [known[name] for name in bench.result.names]
         self.closed = [leaf.name for _, leaf in chosen if is_closed(leaf)]
@@ -137,7 +147,14 @@ class _Race:
         return self.clock() - self.started
 
     def left(self) -> float:
-        return self.total - REPORT - self.spent()
+        return self.total - REPORT * self.slowness() - self.spent()
+
+    def slowness(self) -> float:
+        """How many of the seconds that are counted one of the processor takes: more than 1 where it has other work."""
+        if self.bench.budget == "cpu":
+            return 1.0
+        wall, cpu = time.perf_counter() - self.began[0], time.process_time() - self.began[1]
+        return min(SLOWEST, max(1.0, wall / cpu)) if cpu > 1 else 1.0
 
     def save(self) -> None:
         state = {"spent": self.spent(), "entrants": {e.contender.name: e.kept() for e in self.entrants if e.given}}
@@ -150,22 +167,62 @@ class _Race:
         say = self.bench.say
         say(f"plan for {_clock(self.total)}:")
         if self.closed:
-            say(f"  floors and closed forms, to the end: {', '.join(self.closed)}")
+            part = f", as far as {_clock(self.room())} go" if self.entrants else ""
+            say(f"  floors and closed forms{part}: {', '.join(self.closed)}")
         if self.entrants:
             say(f"  a first share, some {self.least():.0f} s, for one model of each family: {_names(self.heads)}")
             say(f"  then for others of the families that lead, while {FIRST:.0%} of the time lasts")
             say(f"  the rest for those that validate best by likelihood or samples, down to {FINALISTS} in each column")
 
+    def room(self) -> float:
+        """The seconds that models in closed form have, all together."""
+        return self.left() * (CLOSED if self.entrants else 1.0)
+
     def run_closed_forms(self) -> Iterator[None]:
+        """In their order; the dear ones last, cheapest first, and what would cost more than is left is left out."""
+        end, dear = self.clock() + self.room(), dict[str, Price]()
         for name in self.closed:
-            self.say(f"{name}: {self.bench.titles[name]}")
-            started = self.clock()
-            contender = self.bench.closed(name)
-            if contender.metrics:
-                drawing = (contender.sample_seconds or 0.0) * self.bench.result.n_drawn
-                self.evaluating = max(0.0, self.clock() - started - (contender.fit_seconds or 0.0) - drawing)
-            self.save()
-            yield
+            price = self.priced(name, end)
+            if price is not None and price.seconds > (end - self.clock()) / 2:
+                dear[name] = price
+            elif price is not None:
+                yield from self.run_closed_form(name, price)
+        for name in sorted(dear, key=lambda name: dear[name].seconds):
+            price, room = dear[name].seconds, max(0.0, end - self.clock())
+            if price <= room:
+                yield from self.run_closed_form(name, dear[name])
+            else:
+                why = f"it would take some {price:.0f} s, and models in closed form have {room:.0f} s left"
+                self.leave_out(name, why)
+
+    def run_closed_form(self, name: str, price: Price) -> Iterator[None]:
+        self.say(f"{name}: {self.bench.titles[name]}")
+        started = self.clock()
+        contender = self.bench.closed(name, self.draws_within(price.per_draw))
+        if contender.metrics:
+            drawing = (contender.sample_seconds or 0.0) * self.bench.result.n_drawn
+            self.evaluating = max(0.0, self.clock() - started - (contender.fit_seconds or 0.0) - drawing)
+        self.save()
+        yield
+
+    def priced(self, name: str, end: float) -> Price | None:
+        """What a model in closed form will cost; None where it cannot be built."""
+        contender, found = self.bench.contender(name), Price(0.0, 0.0)
+        if (Path(contender.run) / "checkpoints").is_dir():  # fitted in an earlier session
+            return found
+        self.bench.result.contenders.append(contender)  # who stops the comparison now stops this one
+        with self.bench.guarded(contender):
+            try:
+                found = price_of(name, self.bench, max(0.0, end - self.clock()), self.clock)
+            except ValueError as error:
+                found = self.leave_out(name, str(error).removesuffix("."), advice="")
+        self.bench.result.contenders.remove(contender)
+        return found
+
+    def draws_within(self, per_draw: float) -> int | None:
+        """By how many draws a bound is scored, where those that all take would take too long."""
+        most = DRAWING * self.total
+        return max(2, int(most / per_draw)) if per_draw * self.bench.draws > most else None
 
     def least(self) -> float:
         """The seconds of a first share."""
@@ -179,31 +236,35 @@ class _Race:
         heads, began = [e for e in self.heads if e in new], self.clock()
         if heads:
             share = max(share, pot / max(1, len(new)) - 1.0)
-            share = min(share, 0.8 * self.left() / len(heads))
+            share = min(share, (1 - KEPT) * self.left() / len(heads))
         for e in self.entrants:
             if e.given > e.judged:  # a kill came between
                 self.give(e, e.given)
-        for e in heads:
-            self.give(e, max(1.0, share))
+        for i, e in enumerate(heads):
+            mine = min(share, (1 - KEPT) * self.left() / (len(heads) - i) - self.overhead())
+            if mine < 1.0 and i:
+                break
+            self.give(e, max(1.0, mine))
         leaders = [e.family for k in (1, 2, 3) for column in COLUMNS for e in self.best(column, k)]
         others = [e for e in new if e not in heads]
         others.sort(key=lambda e: leaders.index(e.family) if e.family in leaders else len(leaders))
         for e in others:
-            cost = share + sum(self.overheads) / max(1, len(self.overheads))
-            if self.clock() - began + cost > pot:
+            if self.clock() - began + share + self.overhead() > pot:
                 break
             self.give(e, max(1.0, share))
         for e in self.entrants:
             if not e.given:
-                self.leave_out(e)
+                self.leave_out(e.contender.name, f"a total of {_clock(self.total)} has no share for it")
 
-    def leave_out(self, e: Entrant) -> None:
+    def leave_out(self, name: str, why: str, advice: str = "; give a larger --total, or --models") -> None:
         result = self.bench.result
-        result.names.remove(e.contender.name)
-        time_ = _clock(self.total)
-        result.left_out[e.contender.name] = (
-            f"a total of {time_} has no share for it; give a larger --total, or --models"
-        )
+        result.names.remove(name)
+        result.left_out[name] = f"{why}{advice}"
+        self.say(f"{name} is left out: {result.left_out[name]}")
+
+    def overhead(self) -> float:
+        """What a turn costs besides training, on average until now."""
+        return sum(self.overheads) / max(1, len(self.overheads))
 
     def run_rounds(self) -> None:
         """Successive halving: in each round fewer, brought up to one level of training."""
@@ -217,9 +278,8 @@ class _Race:
                 going = [e for e in going if any(e in self.best(column, k, going) for column in COLUMNS)]
             rounds = len(sizes[1:] or sizes) - i
             pot = (self.left() - self.reserved(going)) / (rounds + (rounds > 1))
-            costs = sum(self.overheads) / max(1, len(self.overheads))
             more = [e for e in going if not e.stalled]
-            level = _level([e.given for e in more], pot - costs * len(more))
+            level = _level([e.given for e in more], pot - self.overhead() * len(more))
             if more and level > min(e.given for e in more) + 1.0:
                 self.say(f"{_names(more)} go on, to {level:.0f} s of training each")
                 for e in more:
@@ -246,7 +306,7 @@ class _Race:
             self.say(f"{contender.name}: {contender.title}")
             with self.bench.guarded(contender):
                 room = max(self.left(), 0.1 * self.total) / max(e.sample_seconds, 1e-9)
-                self.bench.score(contender, self.bench.fit(contender, e.given / 60).model, int(room))
+                self.bench.score(contender, self.bench.fit(contender, e.given / 60).model, int(room), e.draws)
                 self.bench.say(f"        {contender.likelihood}")
             self.save()
             yield
@@ -280,9 +340,7 @@ class _Race:
         bench, data = self.bench, self.bench.result.data
         rung = next((rung.kind for rung in ladder(model)), None)
         e.columns["likelihood"] = -best if best is not None and rung in ("log-likelihood", "bound") else None
-        started = self.clock()
-        self.draw(model, TRIED)
-        e.sample_seconds = (self.clock() - started) / TRIED
+        e.sample_seconds = self.time_of_a_sample(model, e.given)
         n = min(JUDGED, len(data.valid), int(PATIENCE * e.given / max(e.sample_seconds, 1e-9)))
         e.columns["samples"] = None
         if bench.evaluator is not None and n >= FEWEST:
@@ -294,11 +352,23 @@ class _Race:
             # Without bias, a perfect model has 0: far below is as bad as far above, and comes of samples far out.
             e.columns["samples"] = abs(distance) if math.isfinite(distance) else None
         if not e.scoring:
-            started, few = self.clock(), bench.test[:TIMED]
-            bench.likelihood(model, few)
-            more = 1.0 if isinstance(model, HasEnergy) else len(bench.test) / len(few)
-            scoring = (self.clock() - started) * more + self.evaluating + 1.0
-            e.scoring = scoring + e.sample_seconds * bench.result.n_drawn
+            started = self.clock()
+            per_draw, scoring = seconds_per_draw(model, bench, self.clock)
+            if isinstance(model, HasEnergy):  # whose normaliser is found once for all events
+                scoring = self.clock() - started
+            e.draws = self.draws_within(per_draw)
+            scoring = scoring if e.draws is None else per_draw * e.draws
+            e.scoring = scoring + self.evaluating + self.slowness() + e.sample_seconds * bench.result.n_drawn
+
+    def time_of_a_sample(self, model: Model, given: float) -> float:
+        """What one sample costs: from a few, or from one where that takes long already."""
+        for n in (1, TRIED):
+            started = self.clock()
+            self.draw(model, n)
+            each = (self.clock() - started) / n
+            if each > PATIENCE * given:
+                break
+        return each
 
     def draw(self, model: Model, n: int) -> Any:
         data = self.bench.result.data
