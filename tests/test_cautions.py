@@ -79,7 +79,10 @@ def test_blank_cells_and_words_are_no_spikes(tmp_path: Path):
 def test_tiny_splits_are_said_and_rank_nobody():
     found = cautions(table(reals(100), valid=1, test=4))
     assert found.notes == ("What is chosen on valid is chosen by chance: it has 1 event.",)
-    assert found.unranked == "Likelihoods do not rank models here: test has 4 events."
+    assert found.unranked == (
+        "Likelihoods do not rank models here: test has 4 events. More data would, or a larger part to test on, where "
+        "the data are split here: --data-options test=.4."
+    )
 
 
 def test_the_data_verb_and_evaluate_say_them(tmp_path: Path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,6 +132,78 @@ def test_the_page_marks_the_best_alone_and_the_tied_by_name():
     assert "7 steps, 3 s CPU" in said and "closed form, 3 s CPU" in said
     alone = page(between(*(c for c in contenders if c.name in "bd")))
     assert 'class="best"' in row(alone, exact, "b") and "tied" not in row(alone, exact, "b")
+
+
+def test_the_page_says_when_nothing_tells_models_apart_and_each_reason_once():
+    x = torch.zeros(9, 5, dtype=torch.uint8)
+    contenders = [scored(name, NOISE) for name in "abc"]
+    for i, contender in enumerate(contenders):
+        contender.metrics, contender.shown, contender.sample_seconds = [metric(1.0 + i / 100, 0.5)], x, 0.1
+    result = between(*contenders)
+    advice = "has no share for it; give a larger --total, or --models"
+    result.left_out = {
+        "d": "it models real events, and these are binary",
+        "e": "it models table events, and these are binary",
+        "f": advice,
+        "g": "it is a variant of d; ask for it with --models g",
+        "h": advice,
+        "i": "it is a variant of a; ask for it with --models i",
+    }
+    said = plain(page(result))
+    assert "do not tell the 3 models apart by distance; those of a are nearest to real data." in said
+    assert "nearest to real data by distance: a, b and c" not in said
+    assert "d, e: they model other kinds of events." in said and f"f, h: {advice}." in said
+    assert "g, i: they are variants of others, which stand for them; ask for one with --models." in said
+    contenders[2].metrics = [metric(9.0, 0.1)]
+    assert "Samples nearest to real data by distance: a and b, tied" in plain(page(result)), "the twin"
+
+
+@pytest.mark.parametrize(
+    ("trained", "stopped", "words"),
+    [
+        (0, 0, "of 2 minutes for everything."),
+        (1, 1, "of 2 minutes for everything, the one that went to the end trained 3 s, and 1 was stopped early."),
+        (2, 3, "of 2 minutes for everything, the 2 that went to the end trained up to 3 s each, and 3 were stopped"),
+    ],
+)
+def test_who_had_how_much_time_is_said_in_good_grammar(trained: int, stopped: int, words: str):
+    contenders = [scored(str(i), NOISE) for i in range(1 + trained + stopped)]
+    for i, contender in enumerate(contenders):
+        contender.steps = 7 if i else None
+        contender.fit_seconds, contender.stopped = 3.0, "after 1 s" if i > trained else None
+    result = between(*contenders)
+    result.minutes, result.total = None, 2.0
+    assert words in plain(page(result))
+
+
+def test_few_test_events_are_shown_among_all(tmp_path: Path):
+    from ptheta.applications.compare import compare
+    from toy_models import bits
+
+    few = compare(bits(40, d=3), tmp_path / "a", models=["uniform"], samples=0, total=1)
+    many = compare(bits(100, d=3), tmp_path / "b", models=["uniform"], samples=0, total=1)
+    assert (len(few.real), few.real_is_test, len(many.real), many.real_is_test) == (40, False, 20, True)
+    assert "real events of all splits" in plain(page(few)) and "real test events" in plain(page(many))
+
+
+@pytest.mark.parametrize("name", ["nade", "latent-diffusion, coder", "a-name-longer-than-any-model-has, and-its-stage"])
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_bar_of_a_run_takes_one_line_whatever_its_name(name: str, width: int):
+    from io import StringIO
+    from types import SimpleNamespace
+
+    from rich.console import Console
+
+    from ptheta.training.progress import with_bar
+
+    state: Any = SimpleNamespace(
+        step=5, steps=9, epoch=12.0, losses={"loss": 6.294}, validation=-11.53, seconds_left=3.0
+    )
+    for states, lines in (([state], 1), ([], 0)):  # a run that was done already shows nothing
+        drawn = StringIO()
+        assert list(with_bar(iter(states), name, Console(file=drawn, width=width))) == states
+        told = [line for line in drawn.getvalue().splitlines() if line.strip()]
+        assert len(told) == lines and all("0:03 left" in line and name[:4] in line for line in told)
 
 
 def test_an_interrupted_comparison_has_a_report(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch):

@@ -25,6 +25,7 @@ __all__ = ["TOTAL", "compare", "comparing", "default_models"]
 
 TOTAL = 15.0  # minutes for the whole question, where nothing else is said
 MAX_TEST = 2000  # events every model scores: always the same ones, of the test split
+SHOWING = 10  # test events below which those of all splits are shown
 QUESTIONS = 12  # contexts that are shown with their real events
 
 
@@ -161,8 +162,9 @@ def _begun(
     names, left_out = (list(models), {}) if models else default_models(data)
     asked = (source, options, names, tuple(models), minutes, seed)
     n_test, n = min(MAX_TEST, len(data.test)), shown(data.space)
-    real = data.whole(data.test.some(n))
-    result = Comparison(data, *asked, n_test, n, 0, real, left_out=left_out, total=total)
+    is_test = len(data.test) >= SHOWING
+    real = data.whole((data.test if is_test else data.everything()).some(n))
+    result = Comparison(data, *asked, n_test, n, 0, real, left_out=left_out, total=total, real_is_test=is_test)
     result.questions = None if data.context_space is None else data.test.some(QUESTIONS)
     found = cautions(data)
     result.remarks, result.unranked = [*found.notes], found.unranked

@@ -130,11 +130,12 @@ class Comparison:
         n_test: How many test events were scored.
         n_drawn: How many samples each model drew: as many as are judged or shown.
         n_samples: How many of them were judged: as many as there are real events to compare with.
-        real: Some real test events, to be looked at.
+        real: Some real events, to be looked at: of test, or of all splits where test has too few to show much.
         contenders: The models that were begun.
         left_out: Models that do not fit, and why.
         fixed_rows: The sample metrics of real data, of copies of training events and of no effort.
         unranked: Why likelihoods rank nobody on this data, in a sentence; None where they do.
+        real_is_test: Whether ``real`` are of test.
         remarks: What could not be measured, and why; what is odd about the data.
         seconds: How long it all took.
         questions: Where models are given a context, some test events with theirs; else None.
@@ -156,6 +157,7 @@ class Comparison:
     left_out: dict[str, str] = field(default_factory=dict)
     fixed_rows: dict[str, tuple[MetricResult, ...]] = field(default_factory=dict)
     unranked: str | None = None
+    real_is_test: bool = True
     remarks: list[str] = field(default_factory=list)
     seconds: float = 0.0
     questions: Events | None = field(default=None, repr=False)

@@ -53,7 +53,10 @@ def cautions(data: Dataset) -> Cautions:
     if len(data.valid) < FEW_EVENTS:
         notes = [f"What is chosen on valid is chosen by chance: it has {_count(len(data.valid), 'event')}.", *notes]
     if len(data.test) < FEW_EVENTS:
-        unranked = f"Likelihoods do not rank models here: test has {_count(len(data.test), 'event')}."
+        unranked = (
+            f"Likelihoods do not rank models here: test has {_count(len(data.test), 'event')}. More data would, or a "
+            "larger part to test on, where the data are split here: --data-options test=.4."
+        )
     else:
         unranked = _spikes(data.train, data.space)
     return Cautions(tuple(notes), unranked)

@@ -288,7 +288,7 @@ class _Store:
             first, other = ("x".join(map(str, shape[1:])) for shape in (self.shape, picture.shape))
             raise ValueError(
                 f"the images have different sizes: {self.first} has {first} pixels (height x width), {file.name} has "
-                f"{other}. Say size=32, or size=(height, width), to resize them all."
+                f"{other}. Say size=32, or size=(height, width), to resize them all (--size 32)."
             )
         if len(picture) == 3 and self.colour is False:
             raise ValueError(f"the pictures should be grey, as colour=false says, but {file} is in colour.")

@@ -25,6 +25,9 @@ KINDS = {
     "undefined": "the model defines no density it can compute; judge its samples",
 }
 
+VARIANT = "they are variants of others, which stand for them; ask for one with --models"
+# The many reasons that are one to a reader: how they begin, and what is said of all.
+WHOLE = (("it models ", "they model other kinds of events"), ("it is a variant of ", VARIANT))
 AS_NEAR = "as near as real data are, or not told from the nearest"
 
 
@@ -64,6 +67,7 @@ def page(result: Comparison) -> str:
         best={"likelihood": result.best_by_likelihood()}
         | {name: result.best_by_metric(name) for name in result.metric_names},
         by_cost=sorted(done, key=lambda c: c.sample_seconds or 0.0),
+        left_out=_left_out(result),
         failed=[(c.name, why) for c in result.contenders if (why := _failure(c))],
         kinds=KINDS,
         short=_in_short(result),
@@ -86,8 +90,7 @@ def _in_short(result: Comparison) -> list[str]:
         lines.append(f"Best exact likelihood: {exact[0].name}, {exact[0].nats:.2f} nats per event.")
     if sampled := result.by_samples():
         name = result.metric_names[0]
-        best = result.best_by_metric(name)
-        lines.append(f"Samples nearest to real data by {name}: {_names(best)}{_tied(best, AS_NEAR)}.")
+        lines.append(_best_samples(result, name, sampled))
         lines += _copying(sampled)
         quick = min(sampled, key=lambda c: c.sample_seconds or 0.0)
         lines.append(f"Fastest sampler: {quick.name}, {_time(quick.sample_seconds)} a sample.")
@@ -103,13 +106,36 @@ def _in_short(result: Comparison) -> list[str]:
     return lines
 
 
+def _best_samples(result: Comparison, name: str, sampled: Sequence[Contender]) -> str:
+    best = result.best_by_metric(name)
+    if 2 < len(best) == len(sampled):
+        return (
+            f"Samples: {result.n_samples} of each do not tell the {len(best)} models apart by {name}; those of "
+            f"{sampled[0].name} are nearest to real data."
+        )
+    return f"Samples nearest to real data by {name}: {_names(best)}{_tied(best, AS_NEAR)}."
+
+
+def _left_out(result: Comparison) -> list[tuple[str, str]]:
+    """Models by the reason why they were left out, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in result.left_out.items():
+        for begin, whole in WHOLE:
+            reason = whole if reason.startswith(begin) else reason
+        reasons.setdefault(reason.replace(f"--models {name}", "--models"), []).append(name)
+    return [(", ".join(names), reason) for reason, names in reasons.items()]
+
+
 def _shares(result: Comparison) -> str:
     """Who had how much time."""
     if result.total is None:
         return f"trained models had {result.minutes:g} minutes each"
     trained = [c.fit_seconds or 0.0 for c in result.done if c.steps is not None]
-    each = f"the {len(trained)} that went to the end trained {_time(max(trained))} each, " if trained else ""
-    return f"of {result.total:g} minutes for everything, {each}and {len(result.stopped)} were stopped early"
+    n, stopped = len(trained), len(result.stopped)
+    ended = "the one that went to the end trained" if n == 1 else f"the {n} that went to the end trained up to"
+    each = f", {ended} {_time(max(trained))}{' each' if n > 1 else ''}" if trained else ""
+    early = f", and {stopped} {'was' if stopped == 1 else 'were'} stopped early" if stopped else ""
+    return f"of {result.total:g} minutes for everything{each}{early}"
 
 
 def _failure(c: Contender) -> str | None:
