@@ -1,8 +1,10 @@
 """What a machine cannot do is refused in a sentence, what it does badly is left, and one process speaks for all."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from ptheta.cli import VERBS, main
 from ptheta.nn.recurrent import RecurrentStack, runs_under_autocast
 from ptheta.runs import build, fit_run, open_run, size
 from ptheta.runs.size import require_affordable
+from ptheta.signals import within
 from ptheta.spaces import Levels
 from ptheta.training import precision
 from ptheta.training.precision import fastest_precision, gain
@@ -111,3 +114,17 @@ def test_a_signal_ends_a_verb_with_its_own_code_and_nohup_is_heeded(tmp_path: Pa
     work = "def work():\n    with stopping():\n        os.kill(os.getpid(), 1)\n    return 0\n"
     done = subprocess.run([sys.executable, "-c", words + ignoring + work + "raise SystemExit(guarded(work))"])
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("cpu", [False, True])
+def test_a_timer_ends_what_goes_on_and_leaves_alone_what_is_done(cpu: bool):
+    before = signal.getsignal(signal.SIGPROF if cpu else signal.SIGALRM)
+    with pytest.raises(TimeoutError, match="it took more than 0 s"), within(0.05, cpu=cpu):
+        while True:
+            sum(range(1000))
+    with within(0.05, cpu=cpu):
+        pass
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+    assert signal.getsignal(signal.SIGPROF if cpu else signal.SIGALRM) == before

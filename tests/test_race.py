@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -254,8 +255,28 @@ def test_what_is_too_dear_is_left_out_aloud_and_the_total_is_kept(monkeypatch, t
     result = raced(tmp_path / "c", 3, say=words.append)
     why = result.left_out["independent"]
     assert why.startswith("it would take some 1") and why.endswith("s left; give a larger --total, or --models")
-    assert any(f"independent is left out: {why}" in line for line in words)
+    assert any(f"left out: independent: {why}" in line for line in words)
     assert 0.9 * 180 <= stage.now <= 180 and {c.name for c in result.done} >= {"made", "nade"}
+
+
+def test_what_takes_longer_than_its_price_is_cut_short_and_left_out(monkeypatch, tmp_path: Path):
+    Stage(monkeypatch)
+
+    def endless(*args: Any, **options: Any) -> None:
+        while True:
+            time.sleep(0.01)
+
+    result = next(comparing(DATA, tmp_path / "c", models=MODELS, total=3, samples=0))
+    runner = race._Race(bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, "wall", None, print), 180.0, 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Independent, "estimate", endless)
+        patch.setattr(race, "PRICING", 1e-3)
+        assert runner.priced("independent", runner.clock() + 60) is None and not result.contenders
+        assert result.left_out.pop("independent").startswith("to find out what it costs, it took more than 1 s; give a")
+        result.names.append("independent")
+    monkeypatch.setattr(bench, "fit_run", endless)
+    assert [*runner.run_closed_form("independent", Price(0.0, 0.0), runner.clock())] == [None]
+    assert not result.contenders and result.left_out["independent"].startswith("it took more than 1 s; give a larger")
 
 
 def test_what_cannot_be_built_is_left_out_and_did_not_fail(tmp_path: Path):

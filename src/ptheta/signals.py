@@ -1,6 +1,7 @@
 """Signals that ask a program to stop: Ctrl-C, SIGTERM (of schedulers and ``timeout``), SIGHUP (of a closed terminal).
 
 All become ``KeyboardInterrupt``, whose argument is the signal's number, so that what stops is saved and said alike.
+And timers, for what cannot be told in advance how long it takes.
 """
 
 import signal
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["interruptible", "stopping"]
+__all__ = ["interruptible", "stopping", "within"]
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -45,6 +46,36 @@ def stopping() -> Iterator[None]:
 
     with _handled(stop):
         yield
+
+
+@contextmanager
+def within(seconds: float, *, cpu: bool = False) -> Iterator[None]:
+    """Raises ``TimeoutError`` inside the block once so many seconds have passed, between two operations of Python.
+
+    Of no effect outside the main thread, and where the system has no such timers.
+
+    Args:
+        seconds: How long the block may take.
+        cpu: Whether they are the processor's.
+
+    Yields:
+        Nothing.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    timer, number = (signal.ITIMER_PROF, signal.SIGPROF) if cpu else (signal.ITIMER_REAL, signal.SIGALRM)
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"it took more than {seconds:.0f} s.")
+
+    before = signal.signal(number, ring)
+    signal.setitimer(timer, max(seconds, 1e-3))
+    try:
+        yield
+    finally:
+        signal.setitimer(timer, 0.0)
+        signal.signal(number, before)
 
 
 @contextmanager

@@ -152,15 +152,6 @@ class Bench:
         """What is known of the likelihood of events: by as many draws of a bound whatever is scored."""
         return likelihood(model, events, noise=Noise(self.result.seed), draws=self.draws if draws is None else draws)
 
-    def closed(self, name: str, draws: int | None = None) -> Contender:
-        """Fits and scores a model in closed form, by so many draws where it has a bound."""
-        contender = self.contender(name)
-        self.result.contenders.append(contender)
-        with self.guarded(contender):
-            self.score(contender, self.fit(contender, None).model, draws=draws)
-            self.say(f"        {contender.likelihood}")
-        return contender
-
 
 def shown(space: Space) -> int:
     """How many samples are to be looked at."""

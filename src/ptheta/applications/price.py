@@ -98,6 +98,8 @@ def _tried(name: str, bench: Bench, part: Dataset, clock: Callable[[], float]) -
         model.fit(part, seed=seed)
         fitted = clock()
         per_draw, scoring = seconds_per_draw(model, bench, clock)
+    except TimeoutError:
+        raise
     except Exception:  # the bench meets it again, and tells it
         return None
     return fitted - started, scoring, per_draw

@@ -25,6 +25,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -42,6 +43,7 @@ from ptheta.metrics.mmd import kernel_distance
 from ptheta.model import Model, distribution
 from ptheta.noise import Noise
 from ptheta.protocols import HasEnergy
+from ptheta.signals import within
 from ptheta.taxonomy import Leaf, leaves
 
 __all__ = ["is_closed", "racing"]
@@ -56,6 +58,10 @@ FINALISTS = 2  # in each column
 KEPT = 0.2  # the part of the time that first shares leave in any case
 TRIED, JUDGED, FEWEST = 8, 200, 20  # samples that are timed; that are judged at most, and at least
 PATIENCE = 0.25  # the part of a share that may go to drawing samples
+SLACK = 1.25  # how much dearer than its price a model in closed form may be
+PRICING = 0.25  # the part of the room of models in closed form that the price of one may take to find
+LEAST_JUDGING = 5.0  # seconds, of a processor that does nothing else
+LAST = 0.05  # the part of the time that the score of a finalist may take in any case
 CLOSED = 1 / 3  # the part of the time that models in closed form have, where there are others
 DRAWING = 0.05  # the part of the time that one bound may take to score
 SLOWEST = 10.0  # the most that other work on the machine is thought to slow this down
@@ -186,24 +192,36 @@ class _Race:
             if price is not None and price.seconds > (end - self.clock()) / 2:
                 dear[name] = price
             elif price is not None:
-                yield from self.run_closed_form(name, price)
+                yield from self.run_closed_form(name, price, end)
         for name in sorted(dear, key=lambda name: dear[name].seconds):
             price, room = dear[name].seconds, max(0.0, end - self.clock())
             if price <= room:
-                yield from self.run_closed_form(name, dear[name])
+                yield from self.run_closed_form(name, dear[name], end)
             else:
-                why = f"it would take some {price:.0f} s, and models in closed form have {room:.0f} s left"
-                self.leave_out(name, why)
+                why = f"it would take some {max(1.0, price):.0f} s, and models in closed form have {room:.0f} s left"
+                self.leave_out([name], why)
 
-    def run_closed_form(self, name: str, price: Price) -> Iterator[None]:
+    def run_closed_form(self, name: str, price: Price, end: float) -> Iterator[None]:
         self.say(f"{name}: {self.bench.titles[name]}")
-        started = self.clock()
-        contender = self.bench.closed(name, self.draws_within(price.per_draw))
+        started, contender = self.clock(), self.bench.contender(name)
+        self.bench.result.contenders.append(contender)
+        with self.bench.guarded(contender):
+            try:
+                with self.within(max(1.0, SLACK * (end - started))):
+                    model = self.bench.fit(contender, None).model
+                    self.bench.score(contender, model, draws=self.draws_within(price.per_draw))
+                self.bench.say(f"        {contender.likelihood}")
+            except TimeoutError as error:
+                self.bench.result.contenders.remove(contender)
+                self.leave_out([name], str(error).removesuffix("."))
         if contender.metrics:
             drawing = (contender.sample_seconds or 0.0) * self.bench.result.n_drawn
             self.evaluating = max(0.0, self.clock() - started - (contender.fit_seconds or 0.0) - drawing)
         self.save()
         yield
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        return within(seconds, cpu=self.bench.budget == "cpu")
 
     def priced(self, name: str, end: float) -> Price | None:
         """What a model in closed form will cost; None where it cannot be built."""
@@ -212,10 +230,14 @@ class _Race:
             return found
         self.bench.result.contenders.append(contender)  # who stops the comparison now stops this one
         with self.bench.guarded(contender):
+            room = max(0.0, end - self.clock())
             try:
-                found = price_of(name, self.bench, max(0.0, end - self.clock()), self.clock)
+                with self.within(max(1.0, PRICING * room)):
+                    found = price_of(name, self.bench, room, self.clock)
+            except TimeoutError as error:
+                found = self.leave_out([name], f"to find out what it costs, {error}".removesuffix("."))
             except ValueError as error:
-                found = self.leave_out(name, str(error).removesuffix("."), advice="")
+                found = self.leave_out([name], str(error).removesuffix("."), advice="")
         self.bench.result.contenders.remove(contender)
         return found
 
@@ -252,15 +274,14 @@ class _Race:
             if self.clock() - began + share + self.overhead() > pot:
                 break
             self.give(e, max(1.0, share))
-        for e in self.entrants:
-            if not e.given:
-                self.leave_out(e.contender.name, f"a total of {_clock(self.total)} has no share for it")
+        if names := [e.contender.name for e in self.entrants if not e.given]:
+            self.leave_out(names, f"a total of {_clock(self.total)} has no share for it")
 
-    def leave_out(self, name: str, why: str, advice: str = "; give a larger --total, or --models") -> None:
-        result = self.bench.result
-        result.names.remove(name)
-        result.left_out[name] = f"{why}{advice}"
-        self.say(f"{name} is left out: {result.left_out[name]}")
+    def leave_out(self, names: Sequence[str], why: str, advice: str = "; give a larger --total, or --models") -> None:
+        for name in names:
+            self.bench.result.names.remove(name)
+            self.bench.result.left_out[name] = f"{why}{advice}"
+        self.say(f"left out: {', '.join(names)}: {why}{advice}")
 
     def overhead(self) -> float:
         """What a turn costs besides training, on average until now."""
@@ -304,7 +325,7 @@ class _Race:
             contender = e.contender
             result.contenders.append(contender)
             self.say(f"{contender.name}: {contender.title}")
-            with self.bench.guarded(contender):
+            with self.bench.guarded(contender), self.within(max(1.0, self.left(), LAST * self.total)):
                 room = max(self.left(), 0.1 * self.total) / max(e.sample_seconds, 1e-9)
                 self.bench.score(contender, self.bench.fit(contender, e.given / 60).model, int(room), e.draws)
                 self.bench.say(f"        {contender.likelihood}")
@@ -326,8 +347,13 @@ class _Race:
         started, had = self.clock(), e.judged
         with self.bench.guarded(e.contender):
             run = self.bench.fit(e.contender, e.given / 60)
-            before = e.columns.get("likelihood")
-            self.judge(e, run.model, run.record.get("best_score"))
+            before, most = e.columns.get("likelihood"), max(e.given, LEAST_JUDGING * self.slowness())
+            try:
+                with self.within(most):
+                    self.judge(e, run.model, run.record.get("best_score"))
+            except TimeoutError as error:
+                self.bench.say(f"        judging it was cut short: {error}")
+                e.scoring = e.scoring or most
             now, e.judged = e.columns["likelihood"], e.given
             e.stalled = before is not None and now is not None and now >= before
             told = (f"{column} {v:.4g}" for column, v in e.columns.items() if v is not None)
