@@ -115,6 +115,7 @@ NAMES = {
     "StarGAN": "adversarial",
     "Symbols": "spaces",
     "Table": "spaces",
+    "TableDiffusion": "diffusion.tabular",
     "TableMixture": "distributions",
     "TextToImage": "adversarial",
     "Tokens": "spaces",

@@ -74,6 +74,7 @@ from ptheta.diffusion.samplers import Ancestral as Ancestral
 from ptheta.diffusion.samplers import Heun as Heun
 from ptheta.diffusion.schedules import CosineSchedule as CosineSchedule
 from ptheta.diffusion.schedules import LinearSchedule as LinearSchedule
+from ptheta.diffusion.tabular import TableDiffusion as TableDiffusion
 from ptheta.distributions import KDE as KDE
 from ptheta.distributions import SMOTE as SMOTE
 from ptheta.distributions import ARTable as ARTable

@@ -62,6 +62,7 @@ from ptheta.diffusion import (
     LinearSchedule,
     MultinomialDiffusion,
     ProbabilityFlow,
+    TableDiffusion,
 )
 from ptheta.distributions import (
     KDE,
@@ -689,6 +690,12 @@ MASKED = {
     "multinomial symbol of no shape": Case(lambda: small_multinomial(SYMBOL)),
     "multinomial images": Case(
         lambda: MultinomialDiffusion(Levels((1, 4, 4), 3), steps=3, network=UNet(1, 3, width=8, multipliers=(1, 1)))
+    ),
+    "diffusion of a table": Case(
+        lambda: TableDiffusion(NAMES, steps=10, width=32, blocks=1), training=LEARNING, gap=0.3
+    ),
+    "diffusion of a table of a class": Case(
+        lambda: TableDiffusion(NAMES, steps=4, width=8, blocks=1, context_space=CLASSES)
     ),
     "absorbing bits": Case(
         lambda: small_absorbing(BITS, width=32),

@@ -8,6 +8,7 @@ from ptheta.diffusion.matching import FlowMatching, ProbabilityFlow
 from ptheta.diffusion.multinomial import MultinomialDiffusion
 from ptheta.diffusion.samplers import DDIM, Ancestral, Heun, Moment, Sampler
 from ptheta.diffusion.schedules import CosineSchedule, LinearSchedule, Schedule
+from ptheta.diffusion.tabular import TableDiffusion
 
 __all__ = [
     "DDIM",
@@ -26,4 +27,5 @@ __all__ = [
     "ProbabilityFlow",
     "Sampler",
     "Schedule",
+    "TableDiffusion",
 ]

@@ -42,7 +42,7 @@ from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Space, Symbols, require
 
-__all__ = ["MultinomialDiffusion"]
+__all__ = ["MultinomialDiffusion", "between"]
 
 CHUNK = 256  # events in the sampler at a time
 
@@ -171,11 +171,7 @@ class MultinomialDiffusion(LossModel):
     def _between(self, cells: Tensor, event: Tensor, t: Tensor) -> Tensor:
         """log of q(x_{t-1} | x_t, x_0), mixed over probabilities (B, D, K) of x_0, with the same shape."""
         before, now = self._left(t - 1)[:, None, None], self._left(t)[:, None, None]
-        stays = now / before  # 1 - β_t
-        here = nn.functional.one_hot(cells, self.n).to(event.dtype)
-        share = event / (now * here + (1 - now) / self.n)  # of each x_0, over q(x_t | x_0)
-        mixed = before * share + (1 - before) / self.n * share.sum(2, keepdim=True)
-        return ((stays * here + (1 - stays) / self.n) * mixed).clamp(min=1e-30).log()  # eq. 13
+        return between(cells, event, before, now)
 
     def _guess(self, cells: Tensor, t: Tensor, features: Tensor | None) -> Tensor:
         """log x̂_0 of every value of every variable, with shape (B, D, K)."""
@@ -202,3 +198,22 @@ class MultinomialDiffusion(LossModel):
 
     def _like(self) -> Tensor:
         return next(self.parameters(), torch.zeros(()))
+
+
+def between(cells: Tensor, event: Tensor, before: Tensor, now: Tensor) -> Tensor:
+    """log of q(x_{t-1} | x_t, x_0), mixed over what x_0 may be.
+
+    Args:
+        cells: States x_t, int64 with shape (...).
+        event: Probabilities of the K values of x_0, with shape (..., K).
+        before: The share that is left at t - 1, broadcast to (..., K).
+        now: The share that is left at t.
+
+    Returns:
+        Log-probabilities with shape (..., K).
+    """
+    n, stays = event.shape[-1], now / before  # 1 - β_t
+    here = nn.functional.one_hot(cells, n).to(event.dtype)
+    share = event / (now * here + (1 - now) / n)  # of each x_0, over q(x_t | x_0)
+    mixed = before * share + (1 - before) / n * share.sum(-1, keepdim=True)
+    return ((stays * here + (1 - stays) / n) * mixed).clamp(min=1e-30).log()  # eq. 13

@@ -34,7 +34,7 @@ from ptheta.distributions.heads import inverse_cdf
 from ptheta.noise import Noise
 from ptheta.spaces import Column, Space, Table, require
 
-__all__ = ["ColumnMixture", "log_mass", "margins", "totals"]
+__all__ = ["ColumnMixture", "cell_of", "log_between", "log_mass", "margins", "totals"]
 
 IMPOSSIBLE = -1e30  # the log-probability of what cannot be; finite, so that differences stay numbers
 NARROWEST = 0.05  # of a step: the least standard deviation of whole numbers
@@ -207,16 +207,21 @@ def log_mass(k: Tensor, mean: Tensor, scale: Tensor, least: int | None) -> Tenso
     The least number takes the tail below it, and numbers below it have none.
     """
     low, high = ((k[:, None] + half - mean) / scale for half in (-0.5, 0.5))
-    flip = low > 0  # the tail where a difference of logarithms keeps its digits
-    a, b = torch.where(flip, -high, low), torch.where(flip, -low, high)
-    top, bottom = torch.special.log_ndtr(b), torch.special.log_ndtr(a)
-    inside = top + torch.log(-torch.expm1((bottom - top).clamp(max=-1e-300)))
-    inside = inside.nan_to_num(IMPOSSIBLE, IMPOSSIBLE, IMPOSSIBLE).clamp(min=IMPOSSIBLE)
+    inside = log_between(low, high)
     if least is None:
         return inside
     tail = torch.special.log_ndtr(high).clamp(min=IMPOSSIBLE)
     inside = torch.where(k[:, None] == least, tail, inside)
     return torch.where(k[:, None] < least, IMPOSSIBLE, inside)
+
+
+def log_between(low: Tensor, high: Tensor) -> Tensor:
+    """log of a standard Gaussian's mass between two ends, of one shape: ``IMPOSSIBLE`` where float64 has none."""
+    flip = low > 0  # the tail where a difference of logarithms keeps its digits
+    a, b = torch.where(flip, -high, low), torch.where(flip, -low, high)
+    top, bottom = torch.special.log_ndtr(b), torch.special.log_ndtr(a)
+    inside = top + torch.log(-torch.expm1((bottom - top).clamp(max=-1e-300)))
+    return inside.nan_to_num(IMPOSSIBLE, IMPOSSIBLE, IMPOSSIBLE).clamp(min=IMPOSSIBLE)
 
 
 def cell_of(f: Column, code: Tensor, rest: Tensor) -> Tensor:

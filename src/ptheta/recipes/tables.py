@@ -7,7 +7,7 @@ from ptheta.recipes.recipe import Recipe
 if TYPE_CHECKING:
     from ptheta.spaces import Space
 
-__all__ = ["ctgan", "forest", "mixture"]
+__all__ = ["ctgan", "forest", "mixture", "tabddpm"]
 
 
 def ctgan(
@@ -104,3 +104,30 @@ def forest(
     return Recipe.single(
         Forest(space, context_space=context_space, trees=trees, leaves=leaves, least=least, rounds=rounds)
     )
+
+
+def tabddpm(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    diffusion_steps: int = 100,
+    width: int = 256,
+    blocks: int = 3,
+) -> Recipe:
+    """A diffusion of rows: Gaussian steps for numbers, random replacements for names, one network that undoes both.
+
+    Args:
+        space: Table.
+        context_space: What one context is, or None.
+        diffusion_steps: The number T of steps from row to noise, and of network calls per sample.
+        width: The width of the residual perceptron; even.
+        blocks: How many blocks it has.
+
+    Returns:
+        The model and its training.
+    """
+    from ptheta.diffusion import TableDiffusion
+
+    model = TableDiffusion(space, context_space=context_space, steps=diffusion_steps, width=width, blocks=blocks)
+    training = {"steps": 10_000, "batch_size": 500, "schedule": "cosine", "warmup": 200, "clip": 1.0, "ema": 0.999}
+    return Recipe.single(model, training)

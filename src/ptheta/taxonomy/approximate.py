@@ -57,6 +57,12 @@ APPROXIMATE: dict[str, tuple[Leaf, ...]] = {
             "https://arxiv.org/abs/2102.05379",
         ),
         Leaf(
+            "tabddpm", "diffusion:TableDiffusion", "tables:tabddpm",
+            "rows of a table: Gaussian steps for numbers, replacements for names", "lower bound", "chain", ("table",),
+            "Kotelnikov, Baranchuk, Rubachev and Babenko (2023), TabDDPM: Modelling Tabular Data with Diffusion Models",
+            "https://arxiv.org/abs/2209.15421",
+        ),
+        Leaf(
             "absorbing-diffusion", "diffusion:AbsorbingDiffusion", "diffusion:absorbing_diffusion",
             "variables unmasked in a random order", "lower bound", "serial", DISCRETE,
             "Austin et al. (2021), Structured Denoising Diffusion Models in Discrete State-Spaces",
