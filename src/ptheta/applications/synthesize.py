@@ -33,7 +33,8 @@ from ptheta.applications.peers import boosted_classifier, boosted_regressor, cel
 from ptheta.data.dataset import Dataset
 from ptheta.distributions import SMOTE, Bootstrap, TableMixture
 from ptheta.hints import did_you_mean
-from ptheta.metrics.likeness import association_table, margin_distances
+from ptheta.metrics.association import associations
+from ptheta.metrics.likeness import margin_distances
 from ptheta.metrics.memorisation import nearest_neighbours, train_share
 from ptheta.model import Distribution
 from ptheta.noise import Noise
@@ -170,7 +171,7 @@ class _Measure:
         space, reference = self.space, self.reference[:MOST_ALIKE]
         alike = (self.other if drawn is None else drawn)[: self.sizes["likeness"]]
         margins = margin_distances(space, reference, alike)
-        apart = (association_table(space, reference) - association_table(space, alike)).abs()
+        apart = (associations(reference, space) - associations(alike, space, reference)).abs()
         pairs = len(apart) * (len(apart) - 1)
         worth = {} if self.target is None else useful(
             space, self.train[: self.n] if drawn is None else drawn, self.test, self.target, seed=self.seed
