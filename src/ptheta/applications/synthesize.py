@@ -40,7 +40,7 @@ from ptheta.model import Distribution
 from ptheta.noise import Noise
 from ptheta.spaces import Binary, Column, Real, Space, Table
 
-__all__ = ["Card", "CardRow", "as_table", "card", "copies", "told_apart", "useful"]
+__all__ = ["Card", "CardRow", "Measure", "as_table", "card", "copies", "told_apart", "useful"]
 
 MOST_ROWS = 50_000  # synthetic, from which a target is learned
 MOST_ALIKE = 5000  # rows whose likeness is measured
@@ -137,7 +137,7 @@ def card(
     if len(data.test) < FEWEST:
         raise ValueError(f"a card needs at least {FEWEST} test rows to compare with, but there are {len(data.test)}.")
     train, test = (events.loaded().x.double() for events in (data.train, data.test))
-    measure = _Measure(space, train, test, target, seed)
+    measure = Measure(space, train, test, target, seed)
     yield "real rows"
     rows = [measure(name="real, held out", drawn=None)]
     ways: dict[str, Distribution | None] = {name: model, "independent": TableMixture(space, components=1)}
@@ -153,8 +153,16 @@ def card(
     yield Card(target, tuple(rows), measure.sizes)
 
 
-class _Measure:
-    """What rows are compared with."""
+class Measure:
+    """What rows are compared with; called with rows it measures them.
+
+    Args:
+        space: The table.
+        train: The rows that models were fitted to, with shape (N, D).
+        test: Real rows that were held out, with shape (m, D).
+        target: The column that is learned from rows, or None.
+        seed: Names the halves and the judges.
+    """
 
     def __init__(self, space: Table, train: Tensor, test: Tensor, target: str | None, seed: int) -> None:
         order = Noise(seed).uniform((len(test),), "halves", like=train).argsort()
@@ -167,7 +175,15 @@ class _Measure:
         }  # fmt: skip
 
     def __call__(self, name: str, drawn: Tensor | None) -> CardRow:
-        """Measures rows; real ones that were held out, and training rows to learn from, where there are none."""
+        """Measures rows; real ones that were held out, and training rows to learn from, where there are none.
+
+        Args:
+            name: What they are called.
+            drawn: The rows, with shape (n, D), or None.
+
+        Returns:
+            What they are worth.
+        """
         space, reference = self.space, self.reference[:MOST_ALIKE]
         alike = (self.other if drawn is None else drawn)[: self.sizes["likeness"]]
         margins = margin_distances(space, reference, alike)

@@ -22,6 +22,7 @@ from ptheta.papers import (
     pixels,
     sequences,
     stacked,
+    tabular,
     translation,
 )
 from ptheta.papers.row import Row
@@ -50,6 +51,7 @@ ROWS: dict[str, Row] = {
         modes.ROWS,
         few_labels.ROWS,
         stacked.ROWS,
+        tabular.ROWS,
     )
 }
 
