@@ -44,7 +44,7 @@ AIMS = {("maf-63", "sample", 64): 20.0, ("nsf-63", "sample", 64): 20.0}  # elsew
 
 
 def ours(kind: str, d: int, width: int, transforms: int) -> Ours:
-    space, sizes = Real((d,)), {"transforms": transforms, "hidden": (width, width)}
+    space, sizes = Real((d,)), {"layers": transforms, "hidden": (width, width)}
     if kind == "nsf":
         return Ours(SplineFlow(space, kind="autoregressive", bins=BINS, bound=BOUND, **sizes))
     if kind == "realnvp":

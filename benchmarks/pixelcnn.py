@@ -31,9 +31,9 @@ from ptheta.noise import Noise, seeded
 from timing import Call, Row, installed, least, no_grad, row, stepper, write
 
 MODELS = {
-    "pixelcnn-28": lambda: PixelCNN(SPACE, hidden=32, blocks=8, kernel=5, middle=5),
-    "gatedpixelcnn-28": lambda: GatedPixelCNN(SPACE, hidden=64, layers=7, kernel=7),
-    "pixelcnnpp-28": lambda: PixelCNNPP(SPACE, width=40, blocks=2),
+    "pixelcnn-28": lambda: PixelCNN(SPACE, width=32, layers=8, kernel=5, middle=5),
+    "gatedpixelcnn-28": lambda: GatedPixelCNN(SPACE, width=64, layers=7, kernel=7),
+    "pixelcnnpp-28": lambda: PixelCNNPP(SPACE, width=40, layers=2),
 }
 BATCH, DRAWN = 16, 64
 AIMS = {"train": 1.0, "score": 1.0, "sample": 20.0}

@@ -164,6 +164,6 @@ def test_what_does_not_fit_is_refused():
     ids=str,
 )
 def test_the_recipe_fits_any_discrete_space(space, context_space):
-    recipe = find_recipe("absorbing-diffusion")(space, context_space, unmasking_steps=2, width=16)
+    recipe = find_recipe("absorbing-diffusion")(space, context_space, sampling_steps=2, width=16)
     context = None if context_space is None else torch.zeros(2, *context_space.shape, dtype=context_space.dtype)
     recipe.model.check(recipe.model.sample(2, context, noise=Noise(0)), context)

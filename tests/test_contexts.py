@@ -70,7 +70,7 @@ def test_a_pixelcnn_given_half_of_the_picture_learns_the_other():
     space, given = Binary((1, 4, 4)), Binary((1, 4, 2))
     data = Dataset("copies", space, copies(1000, 0), copies(100, 1), copies(100, 2), context_space=given)
     with seeded(0):
-        model = PixelCNN(space, hidden=8, blocks=1, kernel=3, context_space=given)
+        model = PixelCNN(space, width=8, layers=1, kernel=3, context_space=given)
     before = float(-model.log_prob(data.test.x, data.test.context).mean().detach())
     model.fit(data, steps=150, batch_size=64, learning_rate=0.01, seed=0, schedule="cosine")
     after = float(-model.log_prob(data.test.x, data.test.context).mean().detach())

@@ -26,27 +26,27 @@ from ptheta.spaces import Binary, Classes, Levels, Real
 CLASSES = Classes(3)
 SPACE = Real((5,), mean=(1.0, 0.0, -1.0, 2.0, 0.0), scale=(2.0, 1.0, 0.5, 1.0, 3.0))
 FLOWS = {
-    "RealNVP": lambda: RealNVP(SPACE, transforms=5, hidden=(8,)),
-    "RealNVP of a class": lambda: RealNVP(SPACE, transforms=3, hidden=(8,), context_space=CLASSES),
-    "RealNVP of images": lambda: RealNVP(Real((1, 8, 8)), transforms=2, width=3, blocks=1),
+    "RealNVP": lambda: RealNVP(SPACE, layers=5, hidden=(8,)),
+    "RealNVP of a class": lambda: RealNVP(SPACE, layers=3, hidden=(8,), context_space=CLASSES),
+    "RealNVP of images": lambda: RealNVP(Real((1, 8, 8)), layers=2, width=3, blocks=1),
     "RealNVP of colour images of a class": lambda: RealNVP(
-        Real((3, 4, 4)), transforms=1, width=3, blocks=1, context_space=CLASSES
+        Real((3, 4, 4)), layers=1, width=3, blocks=1, context_space=CLASSES
     ),
-    "RealNVP of odd images": lambda: RealNVP(Real((2, 5, 6)), transforms=1, width=3, blocks=1),
-    "MAF": lambda: MAF(SPACE, transforms=3, hidden=(10, 10)),
-    "MAF of a class": lambda: MAF(SPACE, transforms=2, hidden=(10,), context_space=CLASSES),
-    "MAF of a matrix": lambda: MAF(Real((2, 3)), transforms=2, hidden=(12,)),
-    "MAF of a number": lambda: MAF(Real(()), transforms=2, hidden=(4,)),
-    "MAF by fixed point": lambda: MAF(SPACE, transforms=3, hidden=(10, 10), inversion="fixed-point"),
-    "IAF": lambda: MAF(SPACE, transforms=2, hidden=(10,), sees="noise"),
+    "RealNVP of odd images": lambda: RealNVP(Real((2, 5, 6)), layers=1, width=3, blocks=1),
+    "MAF": lambda: MAF(SPACE, layers=3, hidden=(10, 10)),
+    "MAF of a class": lambda: MAF(SPACE, layers=2, hidden=(10,), context_space=CLASSES),
+    "MAF of a matrix": lambda: MAF(Real((2, 3)), layers=2, hidden=(12,)),
+    "MAF of a number": lambda: MAF(Real(()), layers=2, hidden=(4,)),
+    "MAF by fixed point": lambda: MAF(SPACE, layers=3, hidden=(10, 10), inversion="fixed-point"),
+    "IAF": lambda: MAF(SPACE, layers=2, hidden=(10,), sees="noise"),
     "IAF of a class by fixed point": lambda: MAF(
-        SPACE, transforms=2, hidden=(10,), sees="noise", inversion="fixed-point", context_space=CLASSES
+        SPACE, layers=2, hidden=(10,), sees="noise", inversion="fixed-point", context_space=CLASSES
     ),
-    "spline couplings": lambda: SplineFlow(SPACE, transforms=5, hidden=(8,)),
-    "spline couplings of a class": lambda: SplineFlow(SPACE, transforms=3, hidden=(8,), context_space=CLASSES),
-    "autoregressive splines": lambda: SplineFlow(SPACE, kind="autoregressive", transforms=2, hidden=(10,), bins=5),
+    "spline couplings": lambda: SplineFlow(SPACE, layers=5, hidden=(8,)),
+    "spline couplings of a class": lambda: SplineFlow(SPACE, layers=3, hidden=(8,), context_space=CLASSES),
+    "autoregressive splines": lambda: SplineFlow(SPACE, kind="autoregressive", layers=2, hidden=(10,), bins=5),
     "autoregressive splines of a class": lambda: SplineFlow(
-        SPACE, kind="autoregressive", transforms=2, hidden=(10,), context_space=CLASSES
+        SPACE, kind="autoregressive", layers=2, hidden=(10,), context_space=CLASSES
     ),
 }
 every_flow = pytest.mark.parametrize("name", FLOWS)
@@ -121,7 +121,7 @@ def test_log_prob_is_the_change_of_variables(name):
 @pytest.mark.parametrize("kind", ["coupling", "autoregressive"])
 def test_fresh_flows_are_near_the_noise(kind):
     with seeded(0):
-        model = SplineFlow(Real((4,)), kind=kind, transforms=1, hidden=(16,)).double()
+        model = SplineFlow(Real((4,)), kind=kind, layers=1, hidden=(16,)).double()
     x, _ = events(model, 50)
     normal = torch.distributions.Normal(0.0, 1.0).log_prob(x).sum(1)
     assert float((model.log_prob(x) - normal).detach().abs().max()) < 0.5
@@ -134,7 +134,7 @@ def test_mass_in_the_tails_is_counted(kind):
         model = (
             MAF(line, hidden=(4,))
             if kind == "affine"
-            else SplineFlow(line, kind="autoregressive", transforms=2, hidden=(4,), bound=2.0)
+            else SplineFlow(line, kind="autoregressive", layers=2, hidden=(4,), bound=2.0)
         )
         model.double()
         with torch.no_grad():
@@ -380,7 +380,7 @@ def test_recipes_build_for_every_space(recipe, space):
 
 def test_two_couplings_move_every_variable():
     with seeded(0):
-        model = RealNVP(Real((5,)), transforms=2, hidden=(8,)).double()
+        model = RealNVP(Real((5,)), layers=2, hidden=(8,)).double()
     with torch.no_grad():
         for key, p in model.named_parameters():
             p += 0.2 * Noise(1).normal(p.shape, key, like=p)
@@ -447,7 +447,7 @@ def test_the_law_of_couplings_rejects_halves_that_take_no_turns_or_leave_one_out
 
 def test_two_autoregressive_transforms_let_every_variable_see_every_other():
     with seeded(0):
-        model = MAF(Real((4,)), transforms=2, hidden=(24,)).double()
+        model = MAF(Real((4,)), layers=2, hidden=(24,)).double()
     with torch.no_grad():
         for key, p in model.named_parameters():
             p += 0.2 * Noise(1).normal(p.shape, key, like=p)

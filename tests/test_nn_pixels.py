@@ -61,7 +61,7 @@ def test_fresh_blocks_are_near_the_identity():
 def test_a_context_moves_every_gate():
     """Of both stacks, in every layer: no row of a layer's context weights is without a gradient."""
     with seeded(0):
-        model = GatedPixelCNN(Binary((1, 3, 4)), hidden=4, layers=3, kernel=3, context_space=Classes(2)).double()
+        model = GatedPixelCNN(Binary((1, 3, 4)), width=4, layers=3, kernel=3, context_space=Classes(2)).double()
     x = (Noise(0).uniform((30, 1, 3, 4), "x") < 0.5).to(torch.uint8)
     model.loss(x, torch.arange(30) % 2, Noise(0)).mean().backward()
     for name, p in model.named_parameters():
@@ -71,7 +71,7 @@ def test_a_context_moves_every_gate():
 
 @pytest.mark.parametrize("position", [True, False])
 def test_a_context_adds_to_the_place(position: bool):
-    model = PixelCNN(Binary((1, 3, 4)), hidden=2, blocks=0, position=position, context_space=Classes(2)).double()
+    model = PixelCNN(Binary((1, 3, 4)), width=2, layers=0, position=position, context_space=Classes(2)).double()
     with torch.no_grad():
         for key, p in model.named_parameters():
             p += Noise(0).normal(p.shape, key, like=p)

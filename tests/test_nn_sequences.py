@@ -75,9 +75,9 @@ def test_an_lstm_begins_by_remembering():
 DROPPING: dict[str, Callable[[float], Any]] = {
     "RNN": lambda rate: RNN(Binary((6,)), hidden=8, dropout=rate),
     "RNN of two layers": lambda rate: RNN(Binary((6,)), hidden=8, layers=2, dropout=rate),
-    "RNN-NADE": lambda rate: RNNNADE(Binary((3, 2)), hidden=4, units=8, dropout=rate),
+    "RNN-NADE": lambda rate: RNNNADE(Binary((3, 2)), hidden=4, recurrent_hidden=8, dropout=rate),
     "transformer": lambda rate: Transformer(Binary((6,)), width=8, layers=1, heads=2, dropout=rate),
-    "PixelCNN++": lambda rate: PixelCNNPP(Binary((1, 2, 3)), width=4, blocks=1, scales=1, dropout=rate),
+    "PixelCNN++": lambda rate: PixelCNNPP(Binary((1, 2, 3)), width=4, layers=1, scales=1, dropout=rate),
 }
 
 

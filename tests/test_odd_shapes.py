@@ -33,9 +33,9 @@ CLASSES, PICTURE = Classes(3), Levels((2, 2, 3), 3)
 IMAGES: dict[str, Make] = {
     "Row LSTM": lambda s, c: RowLSTM(s, hidden=4 * s.shape[0], layers=1, kernel=3, context_space=c),
     "diagonal BiLSTM": lambda s, c: DiagonalBiLSTM(s, hidden=4 * s.shape[0], layers=1, kernel=3, context_space=c),
-    "PixelCNN": lambda s, c: PixelCNN(s, hidden=8 * s.shape[0], blocks=1, position=True, context_space=c),
-    "gated PixelCNN": lambda s, c: GatedPixelCNN(s, hidden=4 * s.shape[0], layers=2, position=True, context_space=c),
-    "PixelCNN++": lambda s, c: PixelCNNPP(s, width=4, blocks=1, scales=2, components=2, context_space=c),
+    "PixelCNN": lambda s, c: PixelCNN(s, width=8 * s.shape[0], layers=1, position=True, context_space=c),
+    "gated PixelCNN": lambda s, c: GatedPixelCNN(s, width=4 * s.shape[0], layers=2, position=True, context_space=c),
+    "PixelCNN++": lambda s, c: PixelCNNPP(s, width=4, layers=1, scales=2, components=2, context_space=c),
 }
 VECTORS: dict[str, Make] = {
     "FVBN": lambda s, c: FVBN(s, context_space=c),
@@ -57,7 +57,9 @@ SHAPES = [
 FRAMES = [Binary((3, 2)), Symbols((1, 4), 3), Levels((4, 1), 40), Levels((1, 1), 256)]
 PAIRS = [(name, make, space) for name, make in (IMAGES | VECTORS).items() for space in SHAPES]
 PAIRS += [(name, make, space) for name, make in VECTORS.items() for space in (Binary(()), Symbols((), 4), Real(()))]
-PAIRS += [("RNN-NADE", lambda s, c: RNNNADE(s, hidden=4, units=6, context_space=c), space) for space in FRAMES]
+PAIRS += [
+    ("RNN-NADE", lambda s, c: RNNNADE(s, hidden=4, recurrent_hidden=6, context_space=c), space) for space in FRAMES
+]
 UNSUPPORTED = {"PixelCNN++": (Symbols,), "FVBN": (Real,), "transformer": (Real,)}
 PAIRS = [pair for pair in PAIRS if not isinstance(pair[2], UNSUPPORTED.get(pair[0], ()))]
 TRIPLES = [(*pair, CLASSES) for pair in PAIRS] + [(*pair, PICTURE) for pair in PAIRS if pair[0] in IMAGES]

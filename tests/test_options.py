@@ -1,6 +1,7 @@
 """Every option does something: dials, training, verbs. What changing it changes; what changes nothing is refused."""
 
 import inspect
+import json
 import math
 from contextlib import suppress
 from functools import cache
@@ -11,11 +12,14 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 import torch
 
+from ptheta.cli import main
+from ptheta.data import load
 from ptheta.data.dataset import Dataset, Events
 from ptheta.noise import Noise
 from ptheta.recipes import RECIPES, Recipe, find_recipe
 from ptheta.recipes.dials import LEAST, parts, require_telling
-from ptheta.runs import build, fit_run
+from ptheta.recipes.renamed import RENAMED
+from ptheta.runs import build, fit_run, open_run
 from ptheta.spaces import Binary, Classes, Column, Levels, Real, Space, Table
 from ptheta.taxonomy import leaves
 from ptheta.training.precision import NOT_LOWER
@@ -220,3 +224,21 @@ def test_a_budget_is_of_minutes(tmp_path: Path):
     fit_run("nade", bits(), tmp_path / "b", training={"minutes": 0.005, "budget": "cpu"})
     run = fit_run("nade", bits(), tmp_path / "b", training={"steps": 2000}, resume=True)
     assert run.step == 2000 and "budget" not in run.manifest.training[""], "the clock went with the minutes"
+
+
+def test_dials_of_old_runs_are_read_with_the_words_of_today(tmp_path: Path, capsys):
+    for name, words in RENAMED.items():
+        assert words.keys().isdisjoint(dials(name)) and set(words.values()) <= dials(name).keys(), name
+    now = {"width": 4, "layers": 1}
+    run = fit_run("pixelcnn", load("bars", n=40), tmp_path / "r", dials=now, training={"steps": 1})
+    record = json.loads((tmp_path / "r" / "run.json").read_text())
+    record["dials"] = {"hidden": 4, "blocks": 1}
+    (tmp_path / "r" / "run.json").write_text(json.dumps(record))
+    again = open_run(tmp_path / "r")
+    assert again.manifest.dials == now
+    assert bool((again.model.sample(3, noise=Noise(0)) == run.model.sample(3, noise=Noise(0))).all())
+    for flag in ("--blocks", "--blocks=2", "--hidden"):
+        assert main(["fit", "pixelcnn", flag, "2"]) == 2
+    assert "--blocks of pixelcnn is called --layers." in capsys.readouterr().err
+    assert main(["fit", "absorbing-diffusion", "--unmasking_steps", "2"]) == 2
+    assert "--unmasking-steps of absorbing-diffusion is called --sampling-steps." in capsys.readouterr().err

@@ -273,7 +273,7 @@ def test_no_multiplication_is_spent_on_what_is_masked():
 
 def test_a_softmax_over_256_levels_is_a_head():
     space = Levels((1, 3, 3), 256)
-    model = PixelCNN(space, hidden=4, blocks=1, head=CategoricalHead(256))
+    model = PixelCNN(space, width=4, layers=1, head=CategoricalHead(256))
     assert model.output.bias.shape == (256,)
     assert bool(torch.isfinite(model.log_prob(model.sample(2, noise=Noise(0)))).all())
 

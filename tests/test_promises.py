@@ -118,7 +118,7 @@ def repeats(model: Any, x: Tensor) -> None:
 DROPPING = {
     "LSTM": lambda: RNN(Binary((6,)), hidden=8, layers=2, dropout=0.5),
     "transformer": lambda: Transformer(Binary((6,)), width=8, layers=1, heads=2, dropout=0.5),
-    "PixelCNN++": lambda: PixelCNNPP(Levels((1, 4, 4), 3), width=4, scales=1, blocks=1, dropout=0.5),
+    "PixelCNN++": lambda: PixelCNNPP(Levels((1, 4, 4), 3), width=4, scales=1, layers=1, dropout=0.5),
 }
 
 

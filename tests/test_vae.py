@@ -153,7 +153,7 @@ def correlated() -> tuple[VAE, Tensor, float]:
     decoder = Affine(torch.stack([zero, w, zero], 1).flatten(0, 1), torch.tensor([0.0, 0.0, math.log(s)] * 3).double())
     with seeded(0):
         encoder = MLP(3, 4, ())
-        bend = MAF(Real((2,)), context_space=Real((4,)), transforms=1, hidden=(8,)).chain
+        bend = MAF(Real((2,)), context_space=Real((4,)), layers=1, hidden=(8,)).chain
     model = VAE(Real((3,)), latent=2, encoder=encoder, decoder=decoder.requires_grad_(False), bend=bend).double()
     precision = torch.eye(2).double() + w.T @ w / s**2
     return (

@@ -143,7 +143,7 @@ def test_a_vampprior_of_all_events_is_the_aggregate_posterior_of_the_encoder():
 
 def test_the_recipe_learns_in_both_stages():
     data = load("digits").without_context()
-    recipe = vq_vae(data.space, codewords=16, width=8, prior_hidden=8)
+    recipe = vq_vae(data.space, codewords=16, width=8, prior_width=8)
     model: Any = recipe.model
     recipe.stages[0].model.fit(data, **{**recipe.stages[0].training, "steps": 120}, learning_rate=0.005, seed=0)
     coded, rates = recipe.stages[1].data(data), []

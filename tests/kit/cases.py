@@ -407,12 +407,14 @@ SEQUENCES = {
     "LSTM bits of one of many classes": Case(lambda: RNN(BITS, hidden=4, context_space=Classes(300))),
     "LSTM reals": Case(lambda: RNN(REALS, hidden=4, layers=2, positions=2)),
     "RNN-NADE bits": Case(
-        lambda: RNNNADE(BITS, hidden=8, units=8), training={"steps": 200, "learning_rate": 0.05}, gap=0.05
+        lambda: RNNNADE(BITS, hidden=8, recurrent_hidden=8), training={"steps": 200, "learning_rate": 0.05}, gap=0.05
     ),
     "RNN-NADE levels of a class": Case(
-        lambda: RNNNADE(Levels((2, 2), 3), hidden=4, units=4, cell="lstm", context_space=CLASSES)
+        lambda: RNNNADE(Levels((2, 2), 3), hidden=4, recurrent_hidden=4, cell="lstm", context_space=CLASSES)
     ),
-    "recurrent frames of independent bits": Case(lambda: RNNNADE(BITS, hidden=0, units=8), sees=earlier_frames),
+    "recurrent frames of independent bits": Case(
+        lambda: RNNNADE(BITS, hidden=0, recurrent_hidden=8), sees=earlier_frames
+    ),
     "Row LSTM bits": Case(
         lambda: RowLSTM(Binary((1, 3, 3)), hidden=4, layers=2, kernel=3),
         sees=lambda: pixel_sight.row_lstm(1, 3, 3, radius=1, layers=2),
@@ -444,93 +446,93 @@ SEQUENCES = {
 
 PIXELS = {
     "PixelCNN bits": Case(
-        lambda: PixelCNN(Binary((1, 2, 3)), hidden=16, blocks=1, kernel=5, position=True),
+        lambda: PixelCNN(Binary((1, 2, 3)), width=16, layers=1, kernel=5, position=True),
         training={"steps": 150, "learning_rate": 0.01},
         gap=0.05,
     ),
     "PixelCNN with a blind spot": Case(
-        lambda: PixelCNN(Binary((1, 3, 3)), hidden=16, blocks=2, kernel=3),
+        lambda: PixelCNN(Binary((1, 3, 3)), width=16, layers=2, kernel=3),
         sees=lambda: pixel_sight.pixelcnn(1, 3, 3, radius=1, blocks=2),
     ),
     "PixelCNN colours of a class": Case(
-        lambda: PixelCNN(Levels((3, 2, 1), 3), hidden=12, blocks=1, context_space=CLASSES)
+        lambda: PixelCNN(Levels((3, 2, 1), 3), width=12, layers=1, context_space=CLASSES)
     ),
     "PixelCNN bits given a picture": Case(
-        lambda: PixelCNN(Binary((1, 2, 4)), hidden=8, blocks=1, position=True, context_space=GIVEN),
+        lambda: PixelCNN(Binary((1, 2, 4)), width=8, layers=1, position=True, context_space=GIVEN),
         training={"steps": 200, "learning_rate": 0.01},
         gap=0.1,
     ),
     "gated PixelCNN bits": Case(
-        lambda: GatedPixelCNN(Binary((1, 2, 3)), hidden=8, layers=2, kernel=3, position=True),
+        lambda: GatedPixelCNN(Binary((1, 2, 3)), width=8, layers=2, kernel=3, position=True),
         training={"steps": 250, "learning_rate": 0.005},
         gap=0.05,
     ),
     "gated PixelCNN colours of a class": Case(
-        lambda: GatedPixelCNN(Levels((2, 2, 2), 2), hidden=12, layers=2, kernel=3, context_space=CLASSES)
+        lambda: GatedPixelCNN(Levels((2, 2, 2), 2), width=12, layers=2, kernel=3, context_space=CLASSES)
     ),
     "gated PixelCNN colours given a picture": Case(
-        lambda: GatedPixelCNN(Levels((2, 2, 2), 2), hidden=12, layers=2, kernel=3, context_space=GIVEN)
+        lambda: GatedPixelCNN(Levels((2, 2, 2), 2), width=12, layers=2, kernel=3, context_space=GIVEN)
     ),
     "PixelCNN++ bits": Case(
-        lambda: PixelCNNPP(Binary((1, 2, 2)), width=8, blocks=1, scales=2),
+        lambda: PixelCNNPP(Binary((1, 2, 2)), width=8, layers=1, scales=2),
         training={"steps": 80, "learning_rate": 0.01},
         gap=0.05,
     ),
     "PixelCNN++ bits of two channels of a class": Case(
-        lambda: PixelCNNPP(Binary((2, 2, 2)), width=4, blocks=1, scales=1, context_space=CLASSES)
+        lambda: PixelCNNPP(Binary((2, 2, 2)), width=4, layers=1, scales=1, context_space=CLASSES)
     ),
     "PixelCNN++ bits given a picture": Case(
-        lambda: PixelCNNPP(Binary((1, 2, 2)), width=4, blocks=1, scales=2, context_space=GIVEN)
+        lambda: PixelCNNPP(Binary((1, 2, 2)), width=4, layers=1, scales=2, context_space=GIVEN)
     ),
     "PixelCNN++ levels of three channels": Case(
-        lambda: PixelCNNPP(Levels((3, 1, 2), 3), width=4, blocks=1, scales=2, components=2),
+        lambda: PixelCNNPP(Levels((3, 1, 2), 3), width=4, layers=1, scales=2, components=2),
         idle=("above.weight", "just_above.weight"),
     ),
 }
 
 FLOWS = {
     "RealNVP": Case(
-        lambda: RealNVP(REALS, transforms=4, hidden=(8,)), training={"steps": 200, "learning_rate": 0.02}, gap=0.1
+        lambda: RealNVP(REALS, layers=4, hidden=(8,)), training={"steps": 200, "learning_rate": 0.02}, gap=0.1
     ),
-    "RealNVP of a class": Case(lambda: RealNVP(REALS, transforms=3, hidden=(8,), context_space=CLASSES)),
+    "RealNVP of a class": Case(lambda: RealNVP(REALS, layers=3, hidden=(8,), context_space=CLASSES)),
     "dequantized RealNVP of images of a class": Case(
         lambda: TrainedDequantized(
-            RealNVP(dequantized_space(IMAGE), transforms=1, width=2, blocks=1, context_space=CLASSES), IMAGE
+            RealNVP(dequantized_space(IMAGE), layers=1, width=2, blocks=1, context_space=CLASSES), IMAGE
         ),
         shake=0.1,
     ),
     "dequantized RealNVP of images given a picture": Case(
         lambda: TrainedDequantized(
-            RealNVP(dequantized_space(IMAGE), transforms=1, width=2, blocks=1, context_space=GIVEN),
+            RealNVP(dequantized_space(IMAGE), layers=1, width=2, blocks=1, context_space=GIVEN),
             IMAGE,
         ),
         shake=0.1,
     ),
-    "MAF given a text": Case(lambda: MAF(REALS, transforms=2, hidden=(8,), context_space=TEXT)),
-    "MAF": Case(lambda: MAF(REALS, transforms=2, hidden=(8,)), training={"steps": 200, "learning_rate": 0.02}, gap=0.1),
-    "MAF of a class": Case(lambda: MAF(REALS, transforms=2, hidden=(8, 8), context_space=CLASSES)),
-    "IAF of a class": Case(lambda: MAF(REALS, transforms=2, hidden=(8,), sees="noise", context_space=CLASSES)),
-    "IAF by fixed point": Case(lambda: MAF(REALS, transforms=1, hidden=(8,), sees="noise", inversion="fixed-point")),
+    "MAF given a text": Case(lambda: MAF(REALS, layers=2, hidden=(8,), context_space=TEXT)),
+    "MAF": Case(lambda: MAF(REALS, layers=2, hidden=(8,)), training={"steps": 200, "learning_rate": 0.02}, gap=0.1),
+    "MAF of a class": Case(lambda: MAF(REALS, layers=2, hidden=(8, 8), context_space=CLASSES)),
+    "IAF of a class": Case(lambda: MAF(REALS, layers=2, hidden=(8,), sees="noise", context_space=CLASSES)),
+    "IAF by fixed point": Case(lambda: MAF(REALS, layers=1, hidden=(8,), sees="noise", inversion="fixed-point")),
     "spline couplings": Case(
-        lambda: SplineFlow(REALS, transforms=4, hidden=(8,)),
+        lambda: SplineFlow(REALS, layers=4, hidden=(8,)),
         shake=0.1,  # steeper splines have peaks narrower than the quadrature's grid
         training={"steps": 200, "learning_rate": 0.02},
         gap=0.1,
     ),
     "autoregressive splines of a class": Case(
-        lambda: SplineFlow(REALS, kind="autoregressive", transforms=2, hidden=(8,), context_space=CLASSES), shake=0.1
+        lambda: SplineFlow(REALS, kind="autoregressive", layers=2, hidden=(8,), context_space=CLASSES), shake=0.1
     ),
     "splines on a line": Case(
-        lambda: SplineFlow(LINE, kind="autoregressive", transforms=1, hidden=(4,)),
+        lambda: SplineFlow(LINE, kind="autoregressive", layers=1, hidden=(4,)),
         idle=("chain.steps.0.net.hidden.0.weight",),
     ),
     "splines through a logit": Case(
         lambda: TrainedDequantized(
-            SplineFlow(dequantized_space(LEVELS, 0.05), transforms=2, hidden=(8,)), LEVELS, margin=0.05
+            SplineFlow(dequantized_space(LEVELS, 0.05), layers=2, hidden=(8,)), LEVELS, margin=0.05
         )
     ),
     "dequantized splines": Case(
-        lambda: TrainedDequantized(SplineFlow(dequantized_space(LEVELS), transforms=2, hidden=(8,)), LEVELS)
+        lambda: TrainedDequantized(SplineFlow(dequantized_space(LEVELS), layers=2, hidden=(8,)), LEVELS)
     ),
 }
 
@@ -590,7 +592,7 @@ LATENT = {
         lambda: small_vae(BITS, 1, importance=3, doubly=True), shake=0.1
     ),
     "VAE bits, posterior bent": Case(
-        lambda: small_vae(BITS, 1, bend=MAF(Real((2,)), context_space=Real((4,)), transforms=2, hidden=(8,)).chain),
+        lambda: small_vae(BITS, 1, bend=MAF(Real((2,)), context_space=Real((4,)), layers=2, hidden=(8,)).chain),
         shake=0.1,
     ),
     "VAE reals": Case(lambda: small_vae(REALS, 3, latent=1), shake=0.03),

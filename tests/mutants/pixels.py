@@ -5,8 +5,8 @@ from .fault import Fault, Faults
 FAULTS: Faults = {
     "autoregressive/pixelcnn.py": (
         Fault(
-            '2 * hidden, size, mask="A", groups=groups)',
-            '2 * hidden, size, mask="B", groups=groups)',
+            '2 * width, size, mask="A", groups=groups)',
+            '2 * width, size, mask="B", groups=groups)',
             "the first layer sees the pixel itself",
         ),
         Fault("x if shift is None else x + shift", "x", "scores ignore the context"),
@@ -42,7 +42,7 @@ FAULTS: Faults = {
         Fault("at(c, i), rows", "at(c, i - 1), rows", "samples take the row above of a picture"),
         Fault("column[place.column].chunk", "column[place.column - 1].chunk", "samples hear the column before"),
         Fault("[link[place.group] for link in here]", "[link[0] for link in here]", "samples hear the first channel"),
-        Fault("hidden, k, groups, is_first=n == 0)", "hidden, k, groups, is_first=False)", "no mask A at all"),
+        Fault("width, k, groups, is_first=n == 0)", "width, k, groups, is_first=False)", "no mask A at all"),
     ),
     "autoregressive/pixelcnnpp.py": (
         Fault("(2, 3), shift=(1, 0))", "(2, 3), shift=(0, 0))", "the stream above sees the pixel's own row"),

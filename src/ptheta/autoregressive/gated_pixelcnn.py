@@ -55,7 +55,7 @@ class GatedPixelCNN(Autoregressive):
 
     Args:
         space: ``Binary``, ``Levels`` or ``Symbols``, of shape (channels, height, width).
-        hidden: The features p of each stack. A multiple of the channels.
+        width: The features p of each stack. A multiple of the channels.
         layers: The number of layers.
         kernel: The size of the first kernel, odd.
         position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
@@ -67,7 +67,7 @@ class GatedPixelCNN(Autoregressive):
 
     Example:
         >>> from ptheta import Binary, Classes, Noise
-        >>> model = GatedPixelCNN(Binary((1, 4, 6)), hidden=4, layers=2, context_space=Classes(3))
+        >>> model = GatedPixelCNN(Binary((1, 4, 6)), width=4, layers=2, context_space=Classes(3))
         >>> model.sample(2, torch.tensor([0, 2]), noise=Noise(0)).shape
         torch.Size([2, 1, 4, 6])
     """
@@ -76,7 +76,7 @@ class GatedPixelCNN(Autoregressive):
         self,
         space: Space,
         *,
-        hidden: int = 32,
+        width: int = 32,
         layers: int = 7,
         kernel: int = 7,
         position: bool = False,
@@ -86,27 +86,27 @@ class GatedPixelCNN(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who="GatedPixelCNN")
-        require_sizes("GatedPixelCNN", hidden=hidden, layers=layers)
+        require_sizes("GatedPixelCNN", width=width, layers=layers)
         require_odd("GatedPixelCNN", kernel=kernel)
         self.shape = image_shape(space, "GatedPixelCNN")
         order = pixel_order(space.shape, "raster")
         super().__init__(space, context_space, reader, order, head, optimizer, size=self.shape[1:])
         groups = self.shape[0]
-        if hidden % groups:
-            raise ValueError(f"hidden should be a multiple of the {groups} channels, but it is {hidden}.")
+        if width % groups:
+            raise ValueError(f"width should be a multiple of the {groups} channels, but it is {width}.")
         context = 0 if self.reader is None else self.reader.shape[0]
-        inputs = [groups * self.features, *[hidden] * (layers - 1)]
+        inputs = [groups * self.features, *[width] * (layers - 1)]
         kernels = [kernel, *[3] * (layers - 1)]
         parts = list(zip(inputs, kernels, strict=True))
         self.vertical = nn.ModuleList(
-            VerticalLayer(i, hidden, k, context, is_first=n == 0) for n, (i, k) in enumerate(parts)
+            VerticalLayer(i, width, k, context, is_first=n == 0) for n, (i, k) in enumerate(parts)
         )
         self.horizontal = nn.ModuleList(
-            HorizontalLayer(i, hidden, k, groups, is_first=n == 0) for n, (i, k) in enumerate(parts)
+            HorizontalLayer(i, width, k, groups, is_first=n == 0) for n, (i, k) in enumerate(parts)
         )
-        self.position = nn.Parameter(torch.zeros(*self.shape[1:], 2 * hidden)) if position else None
-        self.hidden_output = CausalConv(hidden, hidden, mask="B", groups=groups)
-        self.output = CausalConv(hidden, groups * self.head.width, mask="B", groups=groups)
+        self.position = nn.Parameter(torch.zeros(*self.shape[1:], 2 * width)) if position else None
+        self.hidden_output = CausalConv(width, width, mask="B", groups=groups)
+        self.output = CausalConv(width, groups * self.head.width, mask="B", groups=groups)
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
         channels, height, width = self.shape
@@ -185,18 +185,18 @@ class VerticalLayer(nn.Module):
 
     Args:
         inputs: The features of its input.
-        hidden: The features p of its output.
+        width: The features p of its output.
         kernel: The size of its kernel before it is cut off.
         context: The features of a context at a pixel; 0 for none.
         is_first: Whether its input is the image; then it does not see the pixel's own row.
     """
 
-    def __init__(self, inputs: int, hidden: int, kernel: int, context: int, *, is_first: bool) -> None:
+    def __init__(self, inputs: int, width: int, kernel: int, context: int, *, is_first: bool) -> None:
         super().__init__()
         rows = kernel // 2 + (not is_first)
-        self.convolution = CausalConv(inputs, 2 * hidden, (rows, kernel), shift=(int(is_first), 0))
-        self.link = nn.Linear(2 * hidden, 2 * hidden, bias=False)
-        self.context = nn.Linear(context, 4 * hidden, bias=False) if context else None
+        self.convolution = CausalConv(inputs, 2 * width, (rows, kernel), shift=(int(is_first), 0))
+        self.link = nn.Linear(2 * width, 2 * width, bias=False)
+        self.context = nn.Linear(context, 4 * width, bias=False) if context else None
 
     def forward(self, x: Tensor, c: Tensor | None, use: Use) -> tuple[Tensor, Tensor]:
         """Features after this layer (..., p), and what the horizontal layer adds to its convolution (..., 2p)."""
@@ -214,18 +214,18 @@ class HorizontalLayer(nn.Module):
 
     Args:
         inputs: The features of its input.
-        hidden: The features p of its output.
+        width: The features p of its output.
         kernel: The size of its kernel before it is cut off.
         groups: The number of channel groups.
         is_first: Whether its input is the image: then it does not see the pixel itself, and adds nothing to its input.
     """
 
-    def __init__(self, inputs: int, hidden: int, kernel: int, groups: int, *, is_first: bool) -> None:
+    def __init__(self, inputs: int, width: int, kernel: int, groups: int, *, is_first: bool) -> None:
         super().__init__()
         reach, mask = kernel // 2, "A" if is_first else "B"
-        self.is_first, self.part = is_first, hidden // groups
-        self.convolution = CausalConv(inputs, 2 * hidden, (1, reach + 1), left=reach, mask=mask, groups=groups)
-        self.last = CausalConv(hidden, hidden, mask="B", groups=groups)
+        self.is_first, self.part = is_first, width // groups
+        self.convolution = CausalConv(inputs, 2 * width, (1, reach + 1), left=reach, mask=mask, groups=groups)
+        self.last = CausalConv(width, width, mask="B", groups=groups)
 
     def forward(self, x: Tensor | None, link: Tensor, use: Use) -> Tensor:
         """Features after this layer, (..., p), or of one channel group of one pixel."""

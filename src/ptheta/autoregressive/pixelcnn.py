@@ -63,8 +63,8 @@ class PixelCNN(Autoregressive):
 
     Args:
         space: ``Binary``, ``Levels`` or ``Symbols``, of shape (channels, height, width).
-        hidden: The features h inside a block; there are 2h between blocks. A multiple of the channels.
-        blocks: The number of residual blocks.
+        width: The features h inside a block; there are 2h between blocks. A multiple of the channels.
+        layers: The number of residual blocks.
         kernel: The size of the first kernel, odd.
         middle: The size of the kernels inside blocks, odd.
         position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
@@ -76,7 +76,7 @@ class PixelCNN(Autoregressive):
 
     Example:
         >>> from ptheta import Levels, Noise
-        >>> model = PixelCNN(Levels((3, 5, 4), 8), hidden=6, blocks=2)
+        >>> model = PixelCNN(Levels((3, 5, 4), 8), width=6, layers=2)
         >>> x = model.sample(2, noise=Noise(0))
         >>> x.shape, model.log_prob(x).shape
         (torch.Size([2, 3, 5, 4]), torch.Size([2]))
@@ -86,8 +86,8 @@ class PixelCNN(Autoregressive):
         self,
         space: Space,
         *,
-        hidden: int = 16,
-        blocks: int = 15,
+        width: int = 16,
+        layers: int = 15,
         kernel: int = 7,
         middle: int = 3,
         position: bool = False,
@@ -97,24 +97,24 @@ class PixelCNN(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, Symbols, who="PixelCNN")
-        require_sizes("PixelCNN", hidden=hidden)
-        require_sizes("PixelCNN", least=0, blocks=blocks)
+        require_sizes("PixelCNN", width=width)
+        require_sizes("PixelCNN", least=0, layers=layers)
         require_odd("PixelCNN", kernel=kernel, middle=middle)
         self.shape = image_shape(space, "PixelCNN")
         order = pixel_order(space.shape, "raster")
         super().__init__(space, context_space, reader, order, head, optimizer, size=self.shape[1:])
         groups = self.shape[0]
-        if hidden % groups:
-            raise ValueError(f"hidden should be a multiple of the {groups} channels, but it is {hidden}.")
+        if width % groups:
+            raise ValueError(f"width should be a multiple of the {groups} channels, but it is {width}.")
         size = (kernel // 2 + 1, kernel)
-        self.first = CausalConv(groups * self.features, 2 * hidden, size, mask="A", groups=groups)
-        self.blocks = nn.ModuleList(Block(hidden, groups, middle) for _ in range(blocks))
-        self.hidden_output = CausalConv(2 * hidden, 2 * hidden, mask="B", groups=groups)
-        self.output = CausalConv(2 * hidden, groups * self.head.width, mask="B", groups=groups)
-        self.position = nn.Parameter(torch.zeros(*self.shape[1:], 2 * hidden)) if position else None
+        self.first = CausalConv(groups * self.features, 2 * width, size, mask="A", groups=groups)
+        self.blocks = nn.ModuleList(Block(width, groups, middle) for _ in range(layers))
+        self.hidden_output = CausalConv(2 * width, 2 * width, mask="B", groups=groups)
+        self.output = CausalConv(2 * width, groups * self.head.width, mask="B", groups=groups)
+        self.position = nn.Parameter(torch.zeros(*self.shape[1:], 2 * width)) if position else None
         self.context_layer = None
         if self.reader is not None:
-            self.context_layer = nn.Linear(self.reader.shape[0], 2 * hidden, bias=False)
+            self.context_layer = nn.Linear(self.reader.shape[0], 2 * width, bias=False)
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
         channels, height, width = self.shape
@@ -169,16 +169,16 @@ class Block(nn.Module):
     """The residual block of the paper's figure 5: 1 x 1 to half the features, 3 x 3, 1 x 1 back.
 
     Args:
-        hidden: The features h in the middle.
+        width: The features h in the middle.
         groups: The number of channel groups.
         kernel: The size of the kernel in the middle.
     """
 
-    def __init__(self, hidden: int, groups: int, kernel: int) -> None:
+    def __init__(self, width: int, groups: int, kernel: int) -> None:
         super().__init__()
-        self.narrow = CausalConv(2 * hidden, hidden, mask="B", groups=groups)
-        self.middle = CausalConv(hidden, hidden, (kernel // 2 + 1, kernel), mask="B", groups=groups)
-        self.widen = CausalConv(hidden, 2 * hidden, mask="B", groups=groups)
+        self.narrow = CausalConv(2 * width, width, mask="B", groups=groups)
+        self.middle = CausalConv(width, width, (kernel // 2 + 1, kernel), mask="B", groups=groups)
+        self.widen = CausalConv(width, 2 * width, mask="B", groups=groups)
 
     def forward(self, x: Tensor, use: Callable[[CausalConv], Layer]) -> Tensor:
         """Maps features (..., 2h) to the same shape; ``use`` says what to call for a layer."""

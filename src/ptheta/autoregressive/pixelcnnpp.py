@@ -65,7 +65,7 @@ class PixelCNNPP(Autoregressive):
     Args:
         space: ``Binary`` or ``Levels``, of shape (channels, height, width).
         width: The features of every block.
-        blocks: The blocks of each stream at each resolution on the way down; one more on the way up.
+        layers: The blocks of each stream at each resolution on the way down; one more on the way up.
         scales: The number of resolutions, each half of the one before.
         components: The components of a pixel's mixture, on levels.
         dropout: The share of features zeroed inside a block while training.
@@ -76,7 +76,7 @@ class PixelCNNPP(Autoregressive):
 
     Example:
         >>> from ptheta import Levels, Noise
-        >>> model = PixelCNNPP(Levels((3, 5, 6), 256), width=4, blocks=1, components=2)
+        >>> model = PixelCNNPP(Levels((3, 5, 6), 256), width=4, layers=1, components=2)
         >>> x = model.sample(2, noise=Noise(0))
         >>> x.shape, model.log_prob(x).shape
         (torch.Size([2, 3, 5, 6]), torch.Size([2]))
@@ -87,7 +87,7 @@ class PixelCNNPP(Autoregressive):
         space: Space,
         *,
         width: int = 32,
-        blocks: int = 2,
+        layers: int = 2,
         scales: int = 3,
         components: int = 10,
         dropout: float = 0.0,
@@ -96,7 +96,7 @@ class PixelCNNPP(Autoregressive):
         optimizer: Optimizer = Adam(learning_rate=1e-3),  # noqa: B008  (frozen)
     ) -> None:
         require(space, Binary, Levels, who="PixelCNNPP")
-        require_sizes("PixelCNNPP", width=width, blocks=blocks, scales=scales, components=components)
+        require_sizes("PixelCNNPP", width=width, layers=layers, scales=scales, components=components)
         self.shape = image_shape(space, "PixelCNNPP")
         head = LogisticMixtureHead(space.n, components) if isinstance(space, Levels) else BernoulliHead()
         order = pixel_order(space.shape, "raster")
@@ -107,7 +107,7 @@ class PixelCNNPP(Autoregressive):
         self.above = CausalConv(inputs, width, (2, 3), shift=(1, 0))
         self.just_above = CausalConv(inputs, width, (1, 3), shift=(1, 0))
         self.just_left = CausalConv(inputs, width, (2, 1), shift=(0, 1))
-        settings = {"scales": scales, "blocks": blocks, "context": context, "dropout": dropout}
+        settings = {"scales": scales, "blocks": layers, "context": context, "dropout": dropout}
         self.rows_above = Stream(width, (2, 3), 1, told=False, **settings)
         self.all_before = Stream(width, (2, 2), 1, told=True, **settings)
         self.output = nn.Linear(width, pixel_parameters(channels, head))

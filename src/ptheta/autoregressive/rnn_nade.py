@@ -48,7 +48,7 @@ class RNNNADE(Autoregressive):
     Args:
         space: ``Binary``, ``Levels`` or ``Symbols`` with shape (T, K): T frames of K variables.
         hidden: The number of hidden units of NADE; 0 makes the variables of a frame independent given the past.
-        units: The number of units of each recurrent layer.
+        recurrent_hidden: The number of units of each recurrent layer.
         layers: How many recurrent layers.
         cell: ``lstm`` or ``gru``.
         dropout: The rate of dropout on the output of every recurrent layer.
@@ -59,7 +59,7 @@ class RNNNADE(Autoregressive):
 
     Example:
         >>> from ptheta import Binary, Noise
-        >>> model = RNNNADE(Binary((5, 4)), hidden=8, units=8)
+        >>> model = RNNNADE(Binary((5, 4)), hidden=8, recurrent_hidden=8)
         >>> x = model.sample(3, noise=Noise(0))
         >>> x.shape, model.log_prob(x).shape
         (torch.Size([3, 5, 4]), torch.Size([3]))
@@ -72,7 +72,7 @@ class RNNNADE(Autoregressive):
         space: Space,
         *,
         hidden: int = 150,
-        units: int = 200,
+        recurrent_hidden: int = 200,
         layers: int = 1,
         cell: Literal["lstm", "gru"] = "gru",
         dropout: float = 0.0,
@@ -85,17 +85,19 @@ class RNNNADE(Autoregressive):
         if len(space.shape) != 2:
             raise ValueError(f"RNN-NADE needs events with shape (frames, variables), but the space is {space}.")
         super().__init__(space, context_space, reader, None, head, optimizer)
-        require_sizes("RNN-NADE", units=units, layers=layers)
+        require_sizes("RNN-NADE", recurrent_hidden=recurrent_hidden, layers=layers)
         require_sizes("RNN-NADE", least=0, hidden=hidden)
         self.frames, self.keys = space.shape
         width, e = self.head.width, self.features
         context = width_of(self.reader, "RNN-NADE")
-        self.stack = RecurrentStack(self.keys * e + context, units, layers=layers, cell=cell, dropout=dropout)
+        self.stack = RecurrentStack(
+            self.keys * e + context, recurrent_hidden, layers=layers, cell=cell, dropout=dropout
+        )
         self.hidden, self.weight, self.output_weight = hidden, None, None
         if hidden:
             self.weight = nn.Parameter(torch.randn(self.keys, e, hidden) / math.sqrt(self.keys))  # W
             self.output_weight = nn.Parameter(torch.randn(self.keys, width, hidden) / (10 * math.sqrt(hidden)))  # V
-        self.biases = nn.Linear(units, hidden + self.keys * width)  # c, W_uc and b, W_ub
+        self.biases = nn.Linear(recurrent_hidden, hidden + self.keys * width)  # c, W_uc and b, W_ub
         self.register_buffer("scale", torch.ones(self.keys), persistent=False)
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
@@ -132,7 +134,7 @@ class RNNNADE(Autoregressive):
         return torch.stack(cells, 1)
 
     def _biases(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """NADE's first accumulator (N, H) and output biases (N, K, width), from recurrent states (N, units)."""
+        """NADE's first accumulator (N, H) and output biases (N, K, width), from recurrent states (N, R)."""
         both = self.biases(u).to(self.biases.weight.dtype)  # under autocast it may be smaller than NADE's
         start, bias = both.tensor_split([self.hidden], 1)
         return start, bias.unflatten(1, (self.keys, self.head.width))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ptheta.cli.options import about, data_options, documented, record
 from ptheta.recipes import RECIPES, find_recipe
+from ptheta.recipes.renamed import RENAMED
 
 __all__ = ["fit", "free_folder", "say", "say_next", "watcher"]
 
@@ -66,6 +67,7 @@ def _fit(words: Sequence[str]) -> None:
     dials, options = recipe_fields(recipe), training_fields()
     clash = [n for n in dials if n in options or n in OWN]
     assert not clash, clash
+    _require_words_of_today(name, words[1:])
     chosen = record(f"fit_{name}", {**OWN, **dials, **options}, words[1:], f"ptheta fit {name}", about(recipe))
 
     from ptheta.data import load
@@ -95,6 +97,14 @@ def _fit(words: Sequence[str]) -> None:
     say(f"fitted {name} on {data.name} in {run.record['seconds']:.1f} s: {out}")
     drawn = [command("sample", out, "-n", 64)] if isinstance(run.model, Distribution) else []
     say_next(command("evaluate", out), *drawn)
+
+
+def _require_words_of_today(name: str, words: Sequence[str]) -> None:
+    now = {f"--{old}": f"--{new}".replace("_", "-") for old, new in RENAMED.get(name, {}).items()}
+    for flag in (word.partition("=")[0].replace("-", "_") for word in words):
+        flag = "--" + flag.removeprefix("__")
+        if flag in now:
+            raise ValueError(f"{flag.replace('_', '-')} of {name} is called {now[flag]}.")
 
 
 def watcher(name: str, out: Path, data: Any = None) -> Callable[[Iterator[Any], Any], Iterator[Any]]:

@@ -67,7 +67,7 @@ def coupling_chain(
     reader: Reader | None,
     monotone: Monotone,
     *,
-    transforms: int,
+    layers: int,
     hidden: Sequence[int],
     linear: bool,
 ) -> list[Bijection]:
@@ -77,7 +77,7 @@ def coupling_chain(
         space: What one event is, of at least two variables.
         reader: How contexts are read, or None.
         monotone: What moves one variable.
-        transforms: How many couplings.
+        layers: How many couplings.
         hidden: The widths of each network's hidden layers.
         linear: Whether they mix by a learned linear map; else by a fixed random permutation.
 
@@ -87,7 +87,7 @@ def coupling_chain(
     d, context, chain = space.dimensions, width_of(reader, "a flow of vectors"), []
     if d < 2:
         raise ValueError(f"coupling needs two variables or more, but the space is {space}. Use MAF or another kind.")
-    for k in range(transforms):
+    for k in range(layers):
         if k and k % 2 == 0:
             chain.append(LULinear(d) if linear else Permutation(torch.randperm(d)))
         fixed = d // 2 if k % 2 == 0 else d - d // 2

@@ -111,7 +111,7 @@ def autoregressive_chain(
     reader: Reader | None,
     monotone: Monotone,
     *,
-    transforms: int,
+    layers: int,
     hidden: Sequence[int],
     sees: Sees = "events",
     inversion: Inversion = "cached",
@@ -122,7 +122,7 @@ def autoregressive_chain(
         space: What one event is.
         reader: How contexts are read, or None.
         monotone: What moves one variable.
-        transforms: How many.
+        layers: How many.
         hidden: The widths of each network's hidden layers.
         sees: What the networks see.
         inversion: How the slow side goes.
@@ -131,7 +131,7 @@ def autoregressive_chain(
         The bijections.
     """
     d, context, chain = space.dimensions, width_of(reader, "a masked network"), []
-    for k in range(transforms):
+    for k in range(layers):
         if k:
             chain.append(Permutation(torch.arange(d).flip(0)))
         net = MaskedMLP(d, 1, monotone.width, hidden, context=context)
@@ -148,7 +148,7 @@ class MAF(Flow):
         space: Real; levels and bits are modelled through ``TrainedDequantized``.
         context_space: What one context is, or None. Contexts enter every layer of the networks.
         reader: What the networks see of a context; None lets the space of contexts choose.
-        transforms: The number of transforms.
+        layers: The number of transforms.
         hidden: The widths of each network's hidden layers; below D units some dependences are lost.
         sees: Whether the networks see the events (MAF: scoring is fast) or the noise (IAF: sampling is fast).
         inversion: How the slow side goes: each hidden unit once ("cached"), or passes until nothing changes.
@@ -156,7 +156,7 @@ class MAF(Flow):
 
     Example:
         >>> from ptheta import Noise, Real
-        >>> model = MAF(Real((2,)), transforms=2, hidden=(8,))
+        >>> model = MAF(Real((2,)), layers=2, hidden=(8,))
         >>> x = model.sample(3, noise=Noise(0))
         >>> model.log_prob(x).shape, torch.allclose(model.decode(model.encode(x)), x, atol=1e-5)
         (torch.Size([3]), True)
@@ -168,15 +168,15 @@ class MAF(Flow):
         *,
         context_space: Space | None = None,
         reader: Reader | None = None,
-        transforms: int = 5,
+        layers: int = 5,
         hidden: Sequence[int] = (100, 100),
         sees: Sees = "events",
         inversion: Inversion = "cached",
         optimizer: Optimizer = Adam(),  # noqa: B008  (frozen)
     ) -> None:
-        require_sizes("MAF", transforms=transforms, hidden=min(hidden, default=1))
+        require_sizes("MAF", layers=layers, hidden=min(hidden, default=1))
         reader = reader_of(context_space, given=reader)
         chain = autoregressive_chain(
-            space, reader, Affine(), transforms=transforms, hidden=hidden, sees=sees, inversion=inversion
+            space, reader, Affine(), layers=layers, hidden=hidden, sees=sees, inversion=inversion
         )
         super().__init__(space, reader, chain, optimizer)

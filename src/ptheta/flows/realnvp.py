@@ -179,7 +179,7 @@ class RealNVP(Flow):
         context_space: What one context is, or None.
         reader: What the networks see of a context; None lets the space of contexts choose: maps of a picture, where
             events are images.
-        transforms: The number of couplings; on images, of each kind at each scale.
+        layers: The number of couplings; on images, of each kind at each scale.
         hidden: On vectors, the widths of each network's hidden layers.
         width: On images, the feature maps of each network.
         blocks: On images, the residual blocks of each network.
@@ -187,7 +187,7 @@ class RealNVP(Flow):
 
     Example:
         >>> from ptheta import Noise, Real
-        >>> model = RealNVP(Real((1, 4, 4)), transforms=2, width=4, blocks=1)
+        >>> model = RealNVP(Real((1, 4, 4)), layers=2, width=4, blocks=1)
         >>> x = model.sample(3, noise=Noise(0))
         >>> model.log_prob(x).shape, torch.allclose(model.decode(model.encode(x)), x, atol=1e-5)
         (torch.Size([3]), True)
@@ -199,15 +199,15 @@ class RealNVP(Flow):
         *,
         context_space: Space | None = None,
         reader: Reader | None = None,
-        transforms: int | None = None,
+        layers: int | None = None,
         hidden: Sequence[int] = (128, 128),
         width: int = 32,
         blocks: int = 2,
         optimizer: Optimizer = Adam(),  # noqa: B008  (frozen)
     ) -> None:
-        transforms = transforms if transforms is not None else 3 if is_convolved(space) else 8
+        layers = layers if layers is not None else 3 if is_convolved(space) else 8
         reader = reader_of(context_space, space.shape[1:] if is_convolved(space) else None, reader)
-        require_sizes("RealNVP", transforms=transforms, hidden=min(hidden, default=1), width=width)
+        require_sizes("RealNVP", layers=layers, hidden=min(hidden, default=1), width=width)
         if is_convolved(space):
             channels, height, breadth = space.shape
             chain = image_chain(
@@ -216,8 +216,8 @@ class RealNVP(Flow):
                 width=width,
                 blocks=blocks,
                 context=shape_of(reader),
-                couplings=transforms,
+                couplings=layers,
             )
         else:
-            chain = coupling_chain(space, reader, Affine(), transforms=transforms, hidden=hidden, linear=False)
+            chain = coupling_chain(space, reader, Affine(), layers=layers, hidden=hidden, linear=False)
         super().__init__(space, reader, chain, optimizer)

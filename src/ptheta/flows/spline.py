@@ -131,7 +131,7 @@ class SplineFlow(Flow):
         context_space: What one context is, or None.
         reader: What the networks see of a context; None lets the space of contexts choose.
         kind: Coupling (one pass both ways) or autoregressive (more flexible; sampling takes D steps).
-        transforms: The number of transforms.
+        layers: The number of transforms.
         hidden: The widths of each network's hidden layers.
         bins: The bins of each spline.
         bound: The splines act on [-bound, bound], in standard deviations; outside they are the identity.
@@ -140,7 +140,7 @@ class SplineFlow(Flow):
 
     Example:
         >>> from ptheta import Noise, Real
-        >>> model = SplineFlow(Real((3,)), transforms=2, hidden=(8,))
+        >>> model = SplineFlow(Real((3,)), layers=2, hidden=(8,))
         >>> x = model.sample(3, noise=Noise(0))
         >>> model.log_prob(x).shape, torch.allclose(model.decode(model.encode(x)), x, atol=1e-5)
         (torch.Size([3]), True)
@@ -153,7 +153,7 @@ class SplineFlow(Flow):
         context_space: Space | None = None,
         reader: Reader | None = None,
         kind: Literal["coupling", "autoregressive"] = "coupling",
-        transforms: int = 5,
+        layers: int = 5,
         hidden: Sequence[int] = (128, 128),
         bins: int = 8,
         bound: float = 4.0,
@@ -162,9 +162,9 @@ class SplineFlow(Flow):
     ) -> None:
         if bins < 2:
             raise ValueError(f"bins should be at least 2, but it is {bins}.")
-        require_sizes("SplineFlow", transforms=transforms, hidden=min(hidden, default=1))
+        require_sizes("SplineFlow", layers=layers, hidden=min(hidden, default=1))
         spline, reader = RationalQuadratic(bins, bound), reader_of(context_space, given=reader)
-        shared = {"transforms": transforms, "hidden": hidden}
+        shared = {"layers": layers, "hidden": hidden}
         if kind == "coupling":
             chain = coupling_chain(space, reader, spline, **shared, linear=True)
         else:

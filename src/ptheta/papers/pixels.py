@@ -53,7 +53,7 @@ ONE_PASS_PIXELCNN = Row(
     unit=NLL,
     data="binarized-mnist",
     model="pixelcnn",
-    dials={"hidden": 32, "blocks": 7, "middle": 5, "position": True},
+    dials={"width": 32, "layers": 7, "middle": 5, "position": True},
     training={
         "epochs": 1,
         "batch_size": 16,
@@ -79,7 +79,7 @@ ROWS = (
         unit=NLL,
         data="binarized-mnist",
         model="pixelcnn",
-        dials={"hidden": 32, "blocks": 15, "middle": 3, "position": False},
+        dials={"width": 32, "layers": 15, "middle": 3, "position": False},
         training={"epochs": 60, "batch_size": 64, "learning_rate": 1e-3},
         seconds=60_000.0,
         gpu_seconds=3600.0,

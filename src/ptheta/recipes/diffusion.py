@@ -174,7 +174,7 @@ def absorbing_diffusion(
     context_space: "Space | None" = None,
     *,
     width: int | None = None,
-    unmasking_steps: int | None = None,
+    sampling_steps: int | None = None,
 ) -> Recipe:
     """Absorbing diffusion: a U-Net fills in masked images from 16 pixels on, a perceptron anything else.
 
@@ -182,7 +182,7 @@ def absorbing_diffusion(
         space: What one event is: bits, levels or symbols.
         context_space: What one context is, or None.
         width: The channels of the U-Net at its finest grid (a multiple of 8), or the width of the perceptron.
-        unmasking_steps: How many network calls a sample takes; fewer than variables cost likelihood. By default one
+        sampling_steps: How many network calls a sample takes; fewer than variables cost likelihood. By default one
             for each variable, or 100 where there are more.
 
     Returns:
@@ -206,7 +206,7 @@ def absorbing_diffusion(
         network = MLP(shown, space.dimensions * head.width, hidden, context=width_of(reader, "a perceptron"))
     model = AbsorbingDiffusion(
         space,
-        steps=min(space.dimensions, 100) if unmasking_steps is None else unmasking_steps,
+        steps=min(space.dimensions, 100) if sampling_steps is None else sampling_steps,
         context_space=context_space,
         reader=reader,
         network=network,

@@ -22,7 +22,7 @@ def realnvp(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    transforms: int | None = None,
+    layers: int | None = None,
     hidden: tuple[int, ...] | None = None,
     width: int = 32,
 ) -> Recipe:
@@ -31,7 +31,7 @@ def realnvp(
     Args:
         space: What one event is: reals, levels or bits.
         context_space: What one context is, or None.
-        transforms: The number of couplings; on images, of each kind at each scale. By default 8, on images 3.
+        layers: The number of couplings; on images, of each kind at each scale. By default 8, on images 3.
         hidden: On vectors, the widths of each network's hidden layers. By default two of 64 up to 32 variables, else
             two of 256.
         width: On images, the feature maps of each network.
@@ -41,7 +41,7 @@ def realnvp(
     """
     from ptheta.flows import RealNVP
 
-    settings = {"transforms": transforms, "hidden": _hidden(space) if hidden is None else hidden, "width": width}
+    settings = {"layers": layers, "hidden": _hidden(space) if hidden is None else hidden, "width": width}
     return _on_reals(space, lambda real: RealNVP(real, context_space=context_space, **settings), steps=3000, decay=0.0)
 
 
@@ -49,7 +49,7 @@ def maf(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    transforms: int = 5,
+    layers: int = 5,
     hidden: tuple[int, ...] | None = None,
 ) -> Recipe:
     """A masked autoregressive flow: scores in one pass, samples one variable after the other.
@@ -57,7 +57,7 @@ def maf(
     Args:
         space: What one event is: reals, levels or bits.
         context_space: What one context is, or None.
-        transforms: The number of transforms.
+        layers: The number of transforms.
         hidden: The widths of each network's hidden layers. By default two of 64 up to 32 variables, else two of 256.
 
     Returns:
@@ -65,7 +65,7 @@ def maf(
     """
     from ptheta.flows import MAF
 
-    settings: dict[str, Any] = {"transforms": transforms, "hidden": _hidden(space) if hidden is None else hidden}
+    settings: dict[str, Any] = {"layers": layers, "hidden": _hidden(space) if hidden is None else hidden}
     return _on_reals(space, lambda real: MAF(real, context_space=context_space, **settings))
 
 
@@ -73,7 +73,7 @@ def iaf(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    transforms: int = 3,
+    layers: int = 3,
     hidden: tuple[int, ...] = (64, 64),
 ) -> Recipe:
     """An inverse autoregressive flow: samples in one pass, scores and trains one variable after the other.
@@ -81,7 +81,7 @@ def iaf(
     Args:
         space: What one event is: reals, levels or bits; of few variables.
         context_space: What one context is, or None.
-        transforms: The number of transforms.
+        layers: The number of transforms.
         hidden: The widths of each network's hidden layers.
 
     Returns:
@@ -89,7 +89,7 @@ def iaf(
     """
     from ptheta.flows import MAF
 
-    settings: dict[str, Any] = {"transforms": transforms, "hidden": hidden, "sees": "noise"}
+    settings: dict[str, Any] = {"layers": layers, "hidden": hidden, "sees": "noise"}
     return _on_reals(space, lambda real: MAF(real, context_space=context_space, **settings))
 
 
@@ -98,7 +98,7 @@ def spline_flow(
     context_space: "Space | None" = None,
     *,
     kind: Literal["coupling", "autoregressive"] = "coupling",
-    transforms: int = 4,
+    layers: int = 4,
     hidden: tuple[int, ...] | None = None,
     bins: int = 8,
 ) -> Recipe:
@@ -108,7 +108,7 @@ def spline_flow(
         space: What one event is: reals, levels or bits.
         context_space: What one context is, or None.
         kind: Coupling scores and samples in one pass; autoregressive is more flexible and samples step by step.
-        transforms: The number of transforms.
+        layers: The number of transforms.
         hidden: The widths of each network's hidden layers. By default two of 64 up to 32 variables, else one of 256.
         bins: The bins of each spline.
 
@@ -119,7 +119,7 @@ def spline_flow(
 
     kind = kind if space.dimensions > 1 else "autoregressive"
     hidden = _hidden(space)[: 1 if space.dimensions > 32 else 2] if hidden is None else hidden
-    settings: dict[str, Any] = {"kind": kind, "transforms": transforms, "hidden": hidden, "bins": bins}
+    settings: dict[str, Any] = {"kind": kind, "layers": layers, "hidden": hidden, "bins": bins}
     bound = 3.0 if space.is_discrete else 4.0  # dequantised events lie in [-1, 1]
     return _on_reals(space, lambda real: SplineFlow(real, context_space=context_space, bound=bound, **settings))
 

@@ -86,7 +86,7 @@ def srgan(
     weight: float = 10.0,
     adversarial: float = 0.1,
     width: int = 32,
-    blocks: int = 4,
+    layers: int = 4,
     latent: int = 8,
     gradient_penalty: float = 1.0,
 ) -> Recipe:
@@ -100,7 +100,7 @@ def srgan(
         weight: The weight of that distance.
         adversarial: The weight of the game; 0 leaves the critic out.
         width: The feature maps of the generator; the critic has as many.
-        blocks: The generator's residual blocks.
+        layers: The generator's residual blocks.
         latent: The number of latent variables.
         gradient_penalty: The weight of half the squared gradient of the critic at the data (R1).
 
@@ -121,7 +121,7 @@ def srgan(
     model = ConditionalGAN(
         space,
         context_space,
-        Enlarger(latent, space.shape, context=context, width=width, blocks=blocks, bounded=space.is_discrete),
+        Enlarger(latent, space.shape, context=context, width=width, blocks=layers, bounded=space.is_discrete),
         PatchCritic(space.shape, width=width, halvings=2, context=context) if adversarial else None,
         latent=latent,
         reader=reader,

@@ -133,7 +133,7 @@ def vae(
     reader = reader_of(context_space, space.shape[1:] if convolved else None)
     sizes: dict[str, Any] = {"convolved": convolved, "width": (8 if large else 16) if width is None else width}
     coder = encoder(space, 2 * latent, reader, hidden=hidden, **sizes)
-    bend = MAF(Real((latent,)), context_space=Real((2 * latent,)), transforms=2, hidden=(max(64, latent),)).chain
+    bend = MAF(Real((latent,)), context_space=Real((2 * latent,)), layers=2, hidden=(max(64, latent),)).chain
     model = VAE(
         space,
         latent=latent,
@@ -205,7 +205,7 @@ def vq_vae(
     codes: int | None = None,
     halvings: int = 2,
     width: int = 32,
-    prior_hidden: int | None = None,
+    prior_width: int | None = None,
 ) -> Recipe:
     """A VQ-VAE and an autoregressive model of its codes, in two stages.
 
@@ -217,7 +217,7 @@ def vq_vae(
         codes: How many symbols code an event that is no image; by default a quarter of its variables, at most 16.
         halvings: How often an image is halved: its codes are a grid.
         width: The feature maps of the coder, or half of its hidden units.
-        prior_hidden: The features of the prior, a PixelCNN on grids; or the hidden units of NADE on all else.
+        prior_width: The features of the prior, a PixelCNN on grids; or the hidden units of NADE on all else.
 
     Returns:
         The model and the trainings of the coder and of the prior.
@@ -239,12 +239,10 @@ def vq_vae(
     )
     prior: Model
     if len(coder.code_space.shape) == 3:
-        hidden = 32 if prior_hidden is None else prior_hidden
-        prior = PixelCNN(coder.code_space, hidden=hidden, blocks=4, position=True, context_space=context_space)
+        features = 32 if prior_width is None else prior_width
+        prior = PixelCNN(coder.code_space, width=features, layers=4, position=True, context_space=context_space)
     else:
-        prior = NADE(
-            coder.code_space, hidden=200 if prior_hidden is None else prior_hidden, context_space=context_space
-        )
+        prior = NADE(coder.code_space, hidden=200 if prior_width is None else prior_width, context_space=context_space)
     model = LatentBound(coder, prior)
     return _two_stages(model, 4_000 if space.dimensions >= 500 else 2_000)
 
@@ -331,7 +329,7 @@ def _prior(
         "standard": lambda: StandardNormal(latent),
         "mixture": lambda: MixturePrior(latent, components),
         "vamp": lambda: VampPrior(coder, space, latent, components),
-        "flow": lambda: RealNVP(Real((latent,)), transforms=4, hidden=(64,)),
+        "flow": lambda: RealNVP(Real((latent,)), layers=4, hidden=(64,)),
         "autoregressive": lambda: MADE(Real((latent,)), hidden=(100,)),
     }
     return makers[name]()

@@ -26,8 +26,8 @@ def pixelcnn(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    hidden: int | None = None,
-    blocks: int | None = None,
+    width: int | None = None,
+    layers: int | None = None,
     middle: int = 5,
     position: bool = True,
     components: int = 10,
@@ -38,8 +38,8 @@ def pixelcnn(
     Args:
         space: What one event is: images of bits, levels or symbols.
         context_space: What one context is, or None.
-        hidden: The features inside a block, half of those between blocks. By default about 32.
-        blocks: The number of residual blocks. By default 7, 4 on images below 150 pixels.
+        width: The features inside a block, half of those between blocks. By default about 32.
+        layers: The number of residual blocks. By default 7, 4 on images below 150 pixels.
         middle: The size of the kernels inside blocks; 3 in the paper.
         position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
         components: The components of the mixtures on more than 32 levels.
@@ -52,8 +52,8 @@ def pixelcnn(
 
     model = PixelCNN(
         space,
-        hidden=_multiple(space, 32) if hidden is None else hidden,
-        blocks=(4 if _is_small(space) else 7) if blocks is None else blocks,
+        width=_multiple(space, 32) if width is None else width,
+        layers=(4 if _is_small(space) else 7) if layers is None else layers,
         middle=middle,
         position=position,
         context_space=context_space,
@@ -66,7 +66,7 @@ def gated_pixelcnn(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    hidden: int | None = None,
+    width: int | None = None,
     layers: int | None = None,
     position: bool = True,
     components: int = 10,
@@ -77,7 +77,7 @@ def gated_pixelcnn(
     Args:
         space: What one event is: images of bits, levels or symbols.
         context_space: What one context is, or None.
-        hidden: The features of each stack. By default about 32.
+        width: The features of each stack. By default about 32.
         layers: The number of layers. By default 7, 4 on images below 150 pixels.
         position: Whether every pixel has biases of its own in the first layer, which the paper's have not.
         components: The components of the mixtures on more than 32 levels.
@@ -90,7 +90,7 @@ def gated_pixelcnn(
 
     model = GatedPixelCNN(
         space,
-        hidden=_multiple(space, 32) if hidden is None else hidden,
+        width=_multiple(space, 32) if width is None else width,
         layers=(4 if _is_small(space) else 7) if layers is None else layers,
         position=position,
         context_space=context_space,
@@ -104,7 +104,7 @@ def pixelcnn_pp(
     context_space: "Space | None" = None,
     *,
     width: int | None = None,
-    blocks: int = 2,
+    layers: int = 2,
     scales: int | None = None,
     components: int = 10,
     dropout: float = 0.0,
@@ -115,7 +115,7 @@ def pixelcnn_pp(
         space: What one event is: images of bits or levels.
         context_space: What one context is, or None.
         width: The features of every block. By default 24, 32 on images below 150 pixels.
-        blocks: The blocks of each stream at each size on the way down; one more on the way up.
+        layers: The blocks of each stream at each size on the way down; one more on the way up.
         scales: The number of sizes, each half of the one before. By default 3, 2 on images below 150 pixels.
         components: The components of a pixel's mixture.
         dropout: The share of features zeroed inside a block while training.
@@ -129,7 +129,7 @@ def pixelcnn_pp(
     model = PixelCNNPP(
         space,
         width=(32 if is_small else 24) if width is None else width,
-        blocks=blocks,
+        layers=layers,
         scales=(2 if is_small else 3) if scales is None else scales,
         components=components,
         dropout=dropout,

@@ -58,7 +58,7 @@ def rnn_nade(
     context_space: "Space | None" = None,
     *,
     hidden: int = 150,
-    units: int = 200,
+    recurrent_hidden: int = 200,
     layers: int = 1,
     cell: Literal["lstm", "gru"] = "gru",
     dropout: float = 0.3,
@@ -69,7 +69,7 @@ def rnn_nade(
         space: What one event is: bits, levels or symbols with shape (frames, variables).
         context_space: What one context is, or None.
         hidden: The number of hidden units of NADE.
-        units: The number of units of each recurrent layer.
+        recurrent_hidden: The number of units of each recurrent layer.
         layers: How many recurrent layers.
         cell: The kind of unit.
         dropout: The rate of dropout on the output of every recurrent layer.
@@ -80,7 +80,13 @@ def rnn_nade(
     from ptheta.autoregressive import RNNNADE
 
     model = RNNNADE(
-        space, hidden=hidden, units=units, layers=layers, cell=cell, dropout=dropout, context_space=context_space
+        space,
+        hidden=hidden,
+        recurrent_hidden=recurrent_hidden,
+        layers=layers,
+        cell=cell,
+        dropout=dropout,
+        context_space=context_space,
     )
     training = {"schedule": "cosine", "batch_size": 16, "epochs": 100, "learning_rate": 2e-3, "clip": 1.0}
     return Recipe.single(model, training)

@@ -36,8 +36,8 @@ def receptive_fields() -> Figure:
         models = {
             "Row LSTM": RowLSTM(space, hidden=8, layers=2, kernel=3),
             "Diagonal BiLSTM": DiagonalBiLSTM(space, hidden=8, layers=2, kernel=3),
-            "PixelCNN": PixelCNN(space, hidden=8, blocks=6, middle=3, kernel=3),
-            "gated PixelCNN": GatedPixelCNN(space, hidden=8, layers=7, kernel=3),
+            "PixelCNN": PixelCNN(space, width=8, layers=6, middle=3, kernel=3),
+            "gated PixelCNN": GatedPixelCNN(space, width=8, layers=7, kernel=3),
         }
         cells = torch.rand(1, side * side, dtype=torch.float64)
     figure, panels = new_figure(9.6, 3.2, len(models))

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ptheta.data.dataset import Dataset
+from ptheta.recipes.renamed import renamed
 
 __all__ = ["Manifest", "described", "plain", "read_manifest"]
 
@@ -79,11 +80,12 @@ def read_manifest(folder: Path) -> Manifest:
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path} is not the record of a run: it has {path.stat().st_size} bytes.")
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        found = Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"])) or "its text"
         raise ValueError(f"{path} is not the record of a run: {where}: {problem['msg']}.") from error
+    return found.model_copy(update={"dials": renamed(found.model, found.dials)})
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
