@@ -1,5 +1,6 @@
 """How words become arguments, and the one sentence that says why they do not."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tyro.conf import Positional
 
 from ptheta.cli.options import Help, call
+from ptheta.cli.train import fit
 from ptheta.recipes import RECIPES, find_recipe
 from test_properties import examples
 from test_properties_cli import split
@@ -137,3 +139,20 @@ def test_every_dial_and_every_training_option_refuses_nonsense_by_name(name, cap
         if numeric_or_choice:
             assert main(["fit", name, flag, "nonsense"]) == 2
             assert f"ptheta: {flag} should be " in capsys.readouterr().err
+
+
+def test_help_shows_what_the_recipe_trains_with_on_the_data_that_are_named(capsys: pytest.CaptureFixture[str]):
+    def help_of(*words: str) -> str:
+        with pytest.raises(SystemExit) as stop:
+            fit([*words, "--help"])
+        assert not stop.value.code
+        return " ".join(re.sub(r"[^\x21-\x7e]+", " ", capsys.readouterr().out).split())
+
+    plain = help_of("pixelcnn")
+    assert "ptheta fit pixelcnn --data DATA --help" in plain and "default: None" not in plain and "{None}|" not in plain
+    digits, bits = (help_of("pixelcnn", "--data", name) for name in ("digits", "bars"))
+    assert "The defaults of training are those on digits." in digits
+    assert "Passes over the training events. (default: 60)" in digits and "every objective. (default: 0.002)" in digits
+    assert "(default: 32)" in digits and "Passes over the training events. (default: 60)" in bits
+    assert "(default: 0 or 0.999)" in help_of("latent-diffusion", "--data", "digits")  # a number for each stage
+    assert "defaults of training" not in help_of("independent", "--data", "digits")

@@ -416,10 +416,10 @@ COUPLED = {
     **{
         name: make for name, make in FLOWS.items() if ("couplings" in name or "RealNVP" in name) and "class" not in name
     },
-    "RealNVP of six": lambda: RealNVP(Real((6,)), transforms=2, hidden=(16,)),
-    "RealNVP of three": lambda: RealNVP(Real((3,)), transforms=2, hidden=(16,)),
-    "RealNVP of the smallest images": lambda: RealNVP(Real((1, 4, 4)), transforms=2, width=3, blocks=1),
-    "RealNVP of wide images": lambda: RealNVP(Real((3, 4, 7)), transforms=2, width=3, blocks=1),
+    "RealNVP of six": lambda: RealNVP(Real((6,)), layers=2, hidden=(16,)),
+    "RealNVP of three": lambda: RealNVP(Real((3,)), layers=2, hidden=(16,)),
+    "RealNVP of the smallest images": lambda: RealNVP(Real((1, 4, 4)), layers=2, width=3, blocks=1),
+    "RealNVP of wide images": lambda: RealNVP(Real((3, 4, 7)), layers=2, width=3, blocks=1),
 }
 
 

@@ -21,9 +21,9 @@ from ptheta.noise import Noise
 from ptheta.spaces import Binary, Classes, Levels, Real, Space, Symbols
 
 SMALL = {
-    PixelCNN: {"hidden": 6, "blocks": 2, "kernel": 3},
-    GatedPixelCNN: {"hidden": 6, "layers": 2, "kernel": 3},
-    PixelCNNPP: {"width": 4, "blocks": 1},
+    PixelCNN: {"width": 6, "layers": 2, "kernel": 3},
+    GatedPixelCNN: {"width": 6, "layers": 2, "kernel": 3},
+    PixelCNNPP: {"width": 4, "layers": 1},
 }
 MODELS = [pytest.param(cls, id=cls.__name__) for cls in SMALL]
 
@@ -67,7 +67,7 @@ def reach(model: Autoregressive) -> Tensor:
     ids=str,
 )
 def test_pixelcnn_has_the_blind_spot_of_its_docstring(shape, kernel, blocks, middle):
-    seen = reach(small(PixelCNN, Binary(shape), kernel=kernel, blocks=blocks, middle=middle, position=True))
+    seen = reach(small(PixelCNN, Binary(shape), kernel=kernel, layers=blocks, middle=middle, position=True))
     assert torch.equal(seen, pixel_sight.pixelcnn(*shape, radius=kernel // 2, blocks=blocks, middle=middle // 2))
     assert not torch.equal(seen, laws.all_before(seen)), "the image is too small to have a blind spot"
 
@@ -85,7 +85,7 @@ def test_gated_pixelcnn_has_no_blind_spot(shape, kernel, layers):
 def test_deep_gated_stacks_see_everything_and_plain_ones_do_not():
     space, all_before = Binary((1, 6, 8)), torch.ones(48, 48).tril(-1).bool()
     assert torch.equal(reach(small(GatedPixelCNN, space, layers=7)), all_before)
-    plain = reach(small(PixelCNN, space, blocks=9))
+    plain = reach(small(PixelCNN, space, layers=9))
     assert not plain[8, 3]  # the pixel above and three to the right, however many blocks
     assert not bool((plain & ~all_before).any())
 
@@ -93,7 +93,7 @@ def test_deep_gated_stacks_see_everything_and_plain_ones_do_not():
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 7, 9), (3, 5, 3), (2, 1, 6), (3, 5, 1)], ids=str)
 def test_pixelcnnpp_sees_everything_before(shape):
     d = math.prod(shape)
-    assert torch.equal(reach(small(PixelCNNPP, Binary(shape), blocks=2)), torch.ones(d, d).tril(-1).bool())
+    assert torch.equal(reach(small(PixelCNNPP, Binary(shape), layers=2)), torch.ones(d, d).tril(-1).bool())
 
 
 def test_a_mask_of_the_wrong_kind_leaks():
@@ -294,7 +294,7 @@ def test_other_spaces_are_refused(cls):
 
 @pytest.mark.parametrize("cls", [PixelCNN, GatedPixelCNN])
 def test_features_that_cannot_be_shared_by_the_channels_are_refused(cls):
-    with pytest.raises(ValueError, match="hidden should be a multiple of the 3 channels, but it is 16"):
-        cls(Binary((3, 4, 4)), hidden=16)
+    with pytest.raises(ValueError, match="width should be a multiple of the 3 channels, but it is 16"):
+        cls(Binary((3, 4, 4)), width=16)
     with pytest.raises(ValueError, match="4 inputs and 6 outputs should be multiples of the 3 groups"):
         CausalConv(4, 6, groups=3)

@@ -7,7 +7,8 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, suppress
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
 
 import tyro
 
@@ -17,6 +18,7 @@ __all__ = ["Help", "about", "call", "data_options", "documented", "record"]
 
 T = TypeVar("T")
 
+KINDS = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}  # what the help calls a value that may be left out
 Help = tyro.conf.arg
 
 
@@ -38,7 +40,12 @@ def call(function: Callable[..., T], words: Sequence[str], prog: str) -> T:
 
 
 def record(
-    title: str, fields: Mapping[str, tuple[Any, Any, str]], words: Sequence[str], prog: str, description: str
+    title: str,
+    fields: Mapping[str, tuple[Any, Any, str]],
+    words: Sequence[str],
+    prog: str,
+    description: str,
+    usual: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Reads options.
 
@@ -48,12 +55,17 @@ def record(
         words: What was typed.
         prog: How the command is called in messages.
         description: The help's first paragraph.
+        usual: What the help calls the default of some options, where None stands for it.
 
     Returns:
         The value of each option. Raises ValueError, in a sentence, where the words cannot be read.
     """
     specs = [
-        (name, Annotated[kind, tyro.conf.arg(help=text)], dataclasses.field(**_default(default)))
+        (
+            name,
+            Annotated[kind, _shown(kind, default, text, (usual or {}).get(name))],
+            dataclasses.field(**_default(default)),
+        )
         for name, (kind, default, text) in fields.items()
     ]
     made = dataclasses.make_dataclass(title, specs, kw_only=True)
@@ -68,6 +80,14 @@ def record(
             raise  # help was asked for, and given
     reason = " ".join(re.sub(r"[^\x20-\x7e]", " ", said.getvalue()).split())
     raise ValueError(refusal(words, fields, prog) or f"{prog} cannot read these words: {reason}.")
+
+
+def _shown(kind: Any, default: Any, text: str, usual: Any) -> Any:
+    """How the help shows an option: what it takes, and its default, the usual one where that is not said, or none."""
+    plain = [each for each in get_args(kind) if each is not type(None)]
+    takes = KINDS.get(plain[0]) if type(None) in get_args(kind) and len(plain) == 1 else None
+    hint = f"(default: {usual})" if usual is not None else "" if default in (None, ()) else None
+    return tyro.conf.arg(help=text, metavar=takes, help_behavior_hint=hint)
 
 
 def _default(default: Any) -> dict[str, Any]:

@@ -68,7 +68,13 @@ def _fit(words: Sequence[str]) -> None:
     clash = [n for n in dials if n in options or n in OWN]
     assert not clash, clash
     _require_words_of_today(name, words[1:])
-    chosen = record(f"fit_{name}", {**OWN, **dials, **options}, words[1:], f"ptheta fit {name}", about(recipe))
+    fields, prog = {**OWN, **dials, **options}, f"ptheta fit {name}"
+    if {"-h", "--help"} & set(words):
+        said = [word for word in words[1:] if word not in ("-h", "--help")]
+        chosen = record(f"fit_{name}", fields, said, prog, about(recipe))
+        usual, where = _usual(name, chosen, dials, options, said)
+        record(f"fit_{name}", fields, ["--help"], prog, f"{about(recipe)} {where}", usual)
+    chosen = record(f"fit_{name}", fields, words[1:], prog, about(recipe))
 
     from ptheta.data import load
     from ptheta.model import Distribution
@@ -97,6 +103,34 @@ def _fit(words: Sequence[str]) -> None:
     say(f"fitted {name} on {data.name} in {run.record['seconds']:.1f} s: {out}")
     drawn = [command("sample", out, "-n", 64)] if isinstance(run.model, Distribution) else []
     say_next(command("evaluate", out), *drawn)
+
+
+def _usual(
+    name: str, chosen: dict[str, Any], dials: dict[str, Any], options: dict[str, Any], said: list[str]
+) -> tuple[dict[str, str], str]:
+    """What the recipe trains with where nothing is said, on the data that were named, and a sentence about it."""
+    if "--data" not in {word.partition("=")[0] for word in said}:
+        return {}, f"How it trains by default depends on the data: ptheta fit {name} --data DATA --help."
+    from ptheta.data import load
+    from ptheta.model import Trained
+    from ptheta.runs import build
+    from ptheta.training.options import Training
+
+    data = load(chosen["data"], **data_options(chosen["data_options"], chosen["size"], chosen["given"]))
+    context = data.context_space if chosen["conditional"] or chosen["given"] is not None else None
+    turned = {n: chosen[n] for n, (_, default, _) in dials.items() if chosen[n] != default}
+    usual: dict[str, list[str]] = {n: [] for n in options}
+    for stage in build(name, data.space, context, dials=turned).stages:
+        if isinstance(stage.model, Trained):
+            rules = [objective.optimizer for objective in stage.model.objectives()]
+            training = Training.of(**stage.training)
+            for n in options:
+                value, own = getattr(training, n), {getattr(rule, n, None) for rule in rules}
+                usual[n] += [
+                    f"{each:g}" if isinstance(each, float) else str(each) for each in ({value} - {None} or own)
+                ]
+    found = {n: " or ".join(dict.fromkeys(v)) for n, v in usual.items() if set(v) - {"None"}}
+    return found, f"The defaults of training are those on {data.name}." if found else ""
 
 
 def _require_words_of_today(name: str, words: Sequence[str]) -> None:
