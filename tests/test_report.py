@@ -154,6 +154,7 @@ def test_the_page_says_when_nothing_tells_models_apart_and_each_reason_once():
     assert "nearest to real data by distance: a, b and c" not in said
     assert "d, e: they model other kinds of events." in said and f"f, h: {advice}." in said
     assert "g, i: they are variants of others, which stand for them; ask for one with --models." in said
+    assert "The time was too short for 2 more models, named below." in said
     contenders[2].metrics = [metric(9.0, 0.1)]
     assert "Samples nearest to real data by distance: a and b, tied" in plain(page(result)), "the twin"
 
@@ -174,6 +175,15 @@ def test_who_had_how_much_time_is_said_in_good_grammar(trained: int, stopped: in
     result = between(*contenders)
     result.minutes, result.total = None, 2.0
     assert words in plain(page(result))
+
+
+def test_large_numbers_are_written_out_and_one_point_is_a_dot():
+    far = scored("far", NOISE + 16657.82)
+    point = {"seconds": 1.0, "epoch": 1.0, "validation": -3.0, "losses": {"loss": 2.0}}
+    far.curve = [point]
+    assert "16\u2009658" in page(between(far)) and page(between(far)).count("fill: #1f77b4") >= 2, "in both figures"
+    far.curve = [point, {**point, "seconds": 2.0, "epoch": 2.0}]
+    assert "fill: #1f77b4" not in page(between(far)), "a line"
 
 
 def test_few_test_events_are_shown_among_all(tmp_path: Path):

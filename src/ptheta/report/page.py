@@ -100,9 +100,11 @@ def _in_short(result: Comparison) -> list[str]:
             f"Hardly trained, by less than one epoch: {_names(hardly)}; {stands} behind the others everywhere."
         )
     lines.append(
-        f"{len(done)} models on {len(result.data.train)} training events in {_time(result.seconds)}; "
-        f"{_shares(result)}. More time may change the order: see the curves."
+        f"{len(done)} model{'s' * (len(done) != 1)} on {len(result.data.train)} training events in "
+        f"{_time(result.seconds)}; {_shares(result)}. More time may change the order: see the curves."
     )
+    if late := [name for name, reason in result.left_out.items() if "--total" in reason]:
+        lines.append(f"The time was too short for {len(late)} more model{'s' * (len(late) != 1)}, named below.")
     return lines
 
 
@@ -186,7 +188,8 @@ def _likelihood_against_time(done: Sequence[Contender]) -> str:
     scores = [-p["validation"] for c in trained for p in c.curve[1:] or c.curve] + [c.nats for c in level]
     for i, c in enumerate(trained):
         seconds = [p["seconds"] for p in c.curve]
-        axes.plot(seconds, [-p["validation"] for p in c.curve], label=c.name, color=f"C{i}", lw=1.6)
+        nats = [-p["validation"] for p in c.curve]
+        axes.plot(seconds, nats, _dot(nats), label=c.name, color=f"C{i}", lw=1.6)
     ordered = sorted(scores)
     low, high = ordered[0], ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
     bottom, top = low - 0.08 * (high - low) - 0.01, high + 0.25 * (high - low) + 0.01
@@ -216,7 +219,8 @@ def _losses(done: Sequence[Contender]) -> str:
         axes = figure.add_subplot(rows, columns, i + 1)
         for name in c.curve[-1]["losses"]:
             points = [(p["epoch"], p["losses"].get(name)) for p in c.curve]
-            axes.plot([x for x, y in points if y is not None], [y for _, y in points if y is not None], label=name)
+            known = [(x, y) for x, y in points if y is not None]
+            axes.plot([x for x, _ in known], [y for _, y in known], _dot(known), label=name)
         axes.set_title(c.name, fontsize=9)
         axes.tick_params(labelsize=7)
         axes.set_xlabel("epoch", fontsize=7)
@@ -224,6 +228,11 @@ def _losses(done: Sequence[Contender]) -> str:
         if len(c.curve[-1]["losses"]) > 1:
             axes.legend(frameon=False, fontsize=7)
     return _svg(figure)
+
+
+def _dot(points: Sequence[Any]) -> str:
+    """A line's style; one point alone, which no line would show, is a dot."""
+    return "o" if len(points) == 1 else "-"
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
@@ -269,6 +278,8 @@ def _num(value: float | int | None, digits: int = 3) -> str:
         return "-"
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u2009")
+    if 10_000 <= abs(value) < 10_000_000:
+        return f"{value:,.0f}".replace(",", "\u2009")
     return f"{value:.{digits}f}" if abs(value) < 10_000 else f"{value:.3g}"
 
 
