@@ -227,20 +227,20 @@ def test_a_price_is_that_of_the_whole_whatever_the_growth(power: float, monkeypa
     truth = 1e-3 * 12_000**power
     dear = Dear(monkeypatch, 1e-3, power)
     found = priced(dear, tmp_path, 2 * truth)
-    assert found.seconds == pytest.approx(truth, rel=0.02)
+    assert found.seconds() == pytest.approx(truth, rel=0.02)
     assert dear.now <= 0.5 * truth and dear.fits == [50, 200, 800, 3200]
     cheap = Dear(monkeypatch, 1e-3, power)
-    assert priced(cheap, tmp_path, 1e9 * truth).seconds >= truth and cheap.fits == [50], "a bound is enough"
+    assert priced(cheap, tmp_path, 1e9 * truth).seconds() >= truth and cheap.fits == [50], "a bound is enough"
     dearest = Dear(monkeypatch, 1e-3, power)
-    assert priced(dearest, tmp_path, truth / 100).seconds > truth / 100 and dearest.now <= truth / 5
+    assert priced(dearest, tmp_path, truth / 100).seconds() > truth / 100 and dearest.now <= truth / 5
     monkeypatch.setattr(price, "_growth", lambda seconds, least, most: least)  # the broken twin: always linear
-    assert power == 1 or priced(Dear(monkeypatch, 1e-3, power), tmp_path, 2 * truth).seconds < 0.6 * truth
+    assert power == 1 or priced(Dear(monkeypatch, 1e-3, power), tmp_path, 2 * truth).seconds() < 0.6 * truth
 
 
 def test_scoring_is_part_of_the_price(monkeypatch, tmp_path: Path):
     dear = Dear(monkeypatch, 0.0, score=0.1)
     found = priced(dear, tmp_path, 1000.0)
-    assert found.seconds == pytest.approx(0.1 * 2000, rel=0.02) and found.per_draw == 0
+    assert found.seconds() == pytest.approx(0.1 * 2000, rel=0.02) and found.per_draw == 0
 
 
 def test_what_is_too_dear_is_left_out_aloud_and_the_total_is_kept(monkeypatch, tmp_path: Path):
@@ -275,7 +275,7 @@ def test_what_takes_longer_than_its_price_is_cut_short_and_left_out(monkeypatch,
         assert result.left_out.pop("independent").startswith("to find out what it costs, it took more than 1 s; give a")
         result.names.append("independent")
     monkeypatch.setattr(bench, "fit_run", endless)
-    assert [*runner.run_closed_form("independent", Price(0.0, 0.0), runner.clock())] == [None]
+    assert [*runner.run_closed_form("independent", Price(), runner.clock())] == [None]
     assert not result.contenders and result.left_out["independent"].startswith("it took more than 1 s; give a larger")
 
 
@@ -295,6 +295,7 @@ def test_a_bound_that_takes_long_is_scored_by_fewer_draws(monkeypatch, tmp_path:
     drawn = race._Race(judge, 180.0, 0.0)
     assert drawn.draws_within(0.0) is None and drawn.draws_within(0.1) is None
     assert drawn.draws_within(1.0) == 9 and drawn.draws_within(1000.0) == 2
+    assert drawn.cost(Price(5.0, 50.0, 1.0)) == 14.0 and drawn.cost(Price(5.0, 5.0, 0.1)) == 10.0
     few = bench.Bench(result, tmp_path / "c", result.data.test[:1], 0, {}, "wall", None, print)
     assert few.draws == 100, "not thousands, however few events there are"
 

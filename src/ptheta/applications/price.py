@@ -31,12 +31,18 @@ class Price:
     """What a model in closed form will cost.
 
     Args:
-        seconds: To fit it, and to score the test events; more than the room where it is dear.
-        per_draw: To score the test events by one draw of a bound; 0 where log p is exact.
+        fit: The seconds of its fit.
+        score: Those of scoring the test events, by as many draws as the bench takes.
+        per_draw: Those of scoring them by one draw of a bound; 0 where log p is exact.
     """
 
-    seconds: float
-    per_draw: float
+    fit: float = 0.0
+    score: float = 0.0
+    per_draw: float = 0.0
+
+    def seconds(self, draws: int | None = None) -> float:
+        """What it costs, where a bound is scored by so many draws."""
+        return self.fit + (self.score if draws is None else self.per_draw * draws)
 
 
 def price_of(name: str, bench: Bench, room: float, clock: Callable[[], float]) -> Price:
@@ -59,17 +65,17 @@ def price_of(name: str, bench: Bench, room: float, clock: Callable[[], float]) -
         found = _tried(name, bench, replace(data, train=data.train.some(k), valid=data.valid.some(k)), clock)
         if found is None:  # too few events of some class, or whatever the bench will tell
             if k == n or FACTOR * (clock() - started) > room:
-                return Price(clock() - started, 0.0)
+                return Price(clock() - started)
             k *= FACTOR
             continue
         fit, use, per_draw = found
         fits, uses, steps = [*fits, fit], [*uses, use], math.log(n / k, FACTOR)
         most = (fit + use) * FACTOR ** (2 * steps)
-        if k == n or most <= CHEAP * room:
-            return Price(most, per_draw)
-        price = fit * _growth(fits, FACTOR, FACTOR**2) ** steps + use * _growth(uses, 1, FACTOR) ** steps
-        if (len(fits) > 1 and steps <= 1) or FACTOR * (fit + use) > room:
-            return Price(price, per_draw)
+        if most <= CHEAP * room:
+            return Price(most, 0.0, per_draw)
+        if k == n or (len(fits) > 1 and steps <= 1) or FACTOR * (fit + use) > room:
+            scored = _growth(uses, 1, FACTOR) ** steps
+            return Price(fit * _growth(fits, FACTOR, FACTOR**2) ** steps, use * scored, per_draw * scored)
         k *= FACTOR
 
 

@@ -189,12 +189,12 @@ class _Race:
         end, dear = self.clock() + self.room(), dict[str, Price]()
         for name in self.closed:
             price = self.priced(name, end)
-            if price is not None and price.seconds > (end - self.clock()) / 2:
+            if price is not None and self.cost(price) > (end - self.clock()) / 2:
                 dear[name] = price
             elif price is not None:
                 yield from self.run_closed_form(name, price, end)
-        for name in sorted(dear, key=lambda name: dear[name].seconds):
-            price, room = dear[name].seconds, max(0.0, end - self.clock())
+        for name in sorted(dear, key=lambda name: self.cost(dear[name])):
+            price, room = self.cost(dear[name]), max(0.0, end - self.clock())
             if price <= room:
                 yield from self.run_closed_form(name, dear[name], end)
             else:
@@ -225,7 +225,7 @@ class _Race:
 
     def priced(self, name: str, end: float) -> Price | None:
         """What a model in closed form will cost; None where it cannot be built."""
-        contender, found = self.bench.contender(name), Price(0.0, 0.0)
+        contender, found = self.bench.contender(name), Price()
         if (Path(contender.run) / "checkpoints").is_dir():  # fitted in an earlier session
             return found
         self.bench.result.contenders.append(contender)  # who stops the comparison now stops this one
@@ -240,6 +240,10 @@ class _Race:
                 found = self.leave_out([name], str(error).removesuffix("."), advice="")
         self.bench.result.contenders.remove(contender)
         return found
+
+    def cost(self, price: Price) -> float:
+        """The seconds of a model in closed form, where no bound is scored by more draws than there is time for."""
+        return price.seconds(self.draws_within(price.per_draw))
 
     def draws_within(self, per_draw: float) -> int | None:
         """By how many draws a bound is scored, where those that all take would take too long."""
