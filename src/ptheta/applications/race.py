@@ -65,7 +65,8 @@ LAST = 0.05  # the part of the time that the score of a finalist may take in any
 CLOSED = 1 / 3  # the part of the time that models in closed form have, where there are others
 DRAWING = 0.05  # the part of the time that one bound may take to score
 SLOWEST = 10.0  # the most that other work on the machine is thought to slow this down
-REPORT = 4.0  # seconds that the report takes, of a processor that does nothing else
+UNSPENT = 0.1  # the part of the time that is not left unspent while someone may gain
+REPORT = 2.0  # seconds that the report takes, of a processor that does nothing else
 COLUMNS = ("likelihood", "samples")
 
 
@@ -303,14 +304,20 @@ class _Race:
                 going = [e for e in going if any(e in self.best(column, k, going) for column in COLUMNS)]
             rounds = len(sizes[1:] or sizes) - i
             pot = (self.left() - self.reserved(going)) / (rounds + (rounds > 1))
-            more = [e for e in going if not e.stalled]
-            level = _level([e.given for e in more], pot - self.overhead() * len(more))
-            if more and level > min(e.given for e in more) + 1.0:
-                self.say(f"{_names(more)} go on, to {level:.0f} s of training each")
-                for e in more:
-                    if e.given < level:
-                        self.give(e, level)
+            self.go_on(going, pot)
+        if self.left() - self.reserved(going) > UNSPENT * self.total:  # turns took less than was feared
+            self.go_on(going, self.left() - self.reserved(going))
         self.finalists = [e for e in going if e.contender.error is None]
+
+    def go_on(self, going: Sequence[Entrant], pot: float) -> None:
+        """Brings those who may still gain up to one level."""
+        more = [e for e in going if not e.stalled and e.contender.error is None]
+        level = _level([e.given for e in more], pot - self.overhead() * len(more))
+        if more and level > min(e.given for e in more) + 1.0:
+            self.say(f"{_names(more)} go on, to {level:.0f} s of training each")
+            for e in more:
+                if e.given < level:
+                    self.give(e, level)
 
     def reserved(self, going: Sequence[Entrant]) -> float:
         """What it will cost to score the finalists, of whom there are two in each column at most."""
