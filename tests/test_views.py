@@ -103,6 +103,7 @@ def test_patches_are_the_liveliest_and_do_not_say_where_they_were():
     x[0, 0, 2:, 2:] = torch.tensor([[0, 9], [9, 0]])
     x[0, 0, :2, 2:] = torch.tensor([[0, 2], [0, 2]])
     given = Patches(2, 2).split(x, Levels((1, 4, 4), 10))[1]
+    assert Patches(2, 2).split(x[:0], Levels((1, 4, 4), 10))[1].shape == (0, 2, 2, 2)  # as of an empty split
     assert given[0].tolist() == [[[0, 9], [9, 0]], [[0, 2], [0, 2]]]
     moved = Patches(2, 2).split(x.flip(2).roll(0, 2), Levels((1, 4, 4), 10))[1]
     assert sorted(moved.flatten().tolist()) == sorted(given.flatten().tolist())

@@ -221,8 +221,9 @@ class Patches(View):
     def split(self, x: Tensor, space: Space) -> tuple[Tensor, Tensor]:
         s, (n, channels, height, width) = self.size, x.shape
         grid = x[:, :, : height // s * s, : width // s * s].reshape(n, channels, height // s, s, width // s, s)
-        patches = grid.permute(0, 2, 4, 1, 3, 5).reshape(n, -1, channels, s, s)
-        order = patches.double().flatten(2).var(2, correction=0).neg().argsort(dim=1, stable=True)
+        patches = grid.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)  # (n, places, channels, s, s), also of no events
+        values = patches.double().flatten(2)
+        order = (values - values.mean(2, keepdim=True)).square().mean(2).neg().argsort(dim=1, stable=True)
         rows = torch.arange(n, device=x.device)[:, None]
         return x, patches[rows, order[:, : self.count]].reshape(n, self.count * channels, s, s)
 
