@@ -38,7 +38,9 @@ def test_old_photographs_are_coloured_one_file_each(tmp_path: Path, capsys, monk
     with Image.open("coloured/aunt.png") as picture:
         assert picture.mode == "RGB" and picture.size == (8, 8)
     assert main(["sample", "run", "--context", "old", "--out", "coloured"]) == 2, "nothing is overwritten"
-    assert "aunt.png is there already" in capsys.readouterr().err
+    assert "coloured is not empty" in capsys.readouterr().err
+    assert main(["sample", "run", "--context", "old", "--out", "coloured", "--force"]) == 0
+    assert len([*Path("coloured").iterdir()]) == 2
     assert main(["sample", "run", "--context", "old/aunt.jpg", "-n", "3", "--out", "ways"]) == 0
     assert sorted(p.name for p in Path("ways").iterdir()) == ["aunt-1.png", "aunt-2.png", "aunt-3.png"]
 

@@ -107,15 +107,14 @@ def whole_events(run: "Run", x: "Tensor", contexts: "Tensor | None") -> "tuple[T
     return (whole, space_like(space, tuple(whole.shape[1:]))) if whole.shape != x.shape else (x, space)
 
 
-def save_pictures(x: "Tensor", space: "Space", names: list[str], folder: Path, force: bool) -> None:
-    """Writes each picture into a folder, under the name of what was given.
+def save_pictures(x: "Tensor", space: "Space", names: list[str], folder: Path) -> None:
+    """Writes each picture into a folder, under the name of what it was made of.
 
     Args:
         x: Pictures with shape (n, C, H, W).
         space: Their space.
         names: What each is called.
-        folder: Where to; made if it is not there. ValueError where it holds such a file already, without ``force``.
-        force: Whether such files are replaced.
+        folder: Where to; made if it is not there.
     """
     from ptheta.report.grids import as_bytes, image_of, png_of
 
@@ -123,12 +122,9 @@ def save_pictures(x: "Tensor", space: "Space", names: list[str], folder: Path, f
         raise ValueError(
             f"a folder is for pictures, but events are of {space}: give --out a file, such as samples.npy."
         )
-    files = [folder / f"{name}.png" for name in _different(names)]
-    if (there := [file for file in files if file.exists()]) and not force:
-        raise ValueError(f"{there[0]} is there already. Give --force to replace it, or another --out.")
     folder.mkdir(parents=True, exist_ok=True)
-    for file, pixels in zip(files, as_bytes(x, space), strict=True):
-        file.write_bytes(png_of(image_of(pixels)))
+    for name, pixels in zip(_different(names), as_bytes(x, space), strict=True):
+        (folder / f"{name}.png").write_bytes(png_of(image_of(pixels)))
 
 
 def _different(names: list[str]) -> list[str]:

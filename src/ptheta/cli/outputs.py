@@ -10,9 +10,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ptheta.files import replace_file
+from ptheta.files import is_unused, replace_file
 
-__all__ = ["claim", "remember"]
+__all__ = ["claim", "claim_folder", "remember"]
 
 MADE = "outputs.json"
 RECORDS = ("run.json", "metrics.jsonl", "contexts", "checkpoints", "stages", "samples", MADE)  # never an output
@@ -37,6 +37,19 @@ def claim(out: Path, *, force: bool = False, run: Path | None = None, source: st
         raise ValueError(f"{out} is what is read here and is never replaced: give another --out.")
     if not force and (run is None or out.is_symlink() or _made(run).get(_place(out)) != _hash(out)):
         raise ValueError(f"{out} is there already. Give --force to replace it, or another --out.")
+
+
+def claim_folder(out: Path, *, force: bool = False) -> None:
+    """Raises ValueError unless pictures may be written into a folder; to be asked before the work is done.
+
+    Args:
+        out: The folder.
+        force: Whether it may hold files already; those of the same names are replaced.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out should be a folder, but {out} is a file.")
+    if not is_unused(out) and not force:
+        raise ValueError(f"the folder {out} is not empty. Give --force to write into it, or another --out.")
 
 
 def remember(out: Path, run: Path) -> None:

@@ -8,7 +8,7 @@ from tyro.conf import Positional
 from ptheta.cli import options
 from ptheta.cli.events import Split, find_events
 from ptheta.cli.options import Help
-from ptheta.cli.outputs import claim, remember
+from ptheta.cli.outputs import claim, claim_folder, remember
 from ptheta.cli.train import say
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def translate(
     """
     import torch
 
-    from ptheta.files import is_unused
     from ptheta.model import Model
     from ptheta.protocols import HasTranslate
     from ptheta.runs import open_run
@@ -60,10 +59,7 @@ def translate(
     classes = model.context_space
     if not isinstance(model, HasTranslate) or not isinstance(classes, Symbols):
         raise ValueError(f"{opened.name} is no map between classes. Fit cyclegan or stargan to labelled events.")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out should be a folder, but {out} is a file.")
-    if not is_unused(out) and not force:
-        raise ValueError(f"the folder {out} is not empty. Give --force to write into it, or another --out.")
+    claim_folder(out, force=force)
     claim(_pairs(out), force=force, run=run, source=data)
     if n is not None and n < 1:
         raise ValueError(f"-n should be at least 1, but it is {n}.")
@@ -71,8 +67,7 @@ def translate(
     found = find_events(opened, data, split, options.data_options(data_options, None), labelled=False)
     events = found.events[: len(found.events) if n is None else n].loaded()
     made = model.translate(events.x, target.expand(len(events)))
-    out.mkdir(parents=True, exist_ok=True)
-    _write(events.x, made, model.space, [str(row) for row in found.rows[: len(events)]], out)
+    _write(events.x, made, model.space, [Path(str(row)).stem for row in found.rows[: len(events)]], out)
     remember(_pairs(out), run)
     same = float((made == events.x).flatten(1).all(1).to(torch.float64).mean())
     remark = f"; {same:.0%} of them did not change" if same > 0 else ""
@@ -83,17 +78,15 @@ def _write(x: "Tensor", made: "Tensor", space: "Space", names: list[str], out: P
     """A picture of each counterpart, and of pairs; or all counterparts in one file."""
     import torch
 
-    from ptheta.report.grids import as_bytes, grid_image, image_of
+    from ptheta.cli.given import save_pictures
+    from ptheta.report.grids import grid_image
     from ptheta.report.pictures import save_samples
 
     if not space.is_image:
+        out.mkdir(parents=True, exist_ok=True)
         save_samples(made, space, out / "events.npy")
         return
-    stems = [Path(name).stem or str(i) for i, name in enumerate(names)]
-    if len(set(stems)) < len(stems):
-        stems = [f"{i:05d}-{stem}" for i, stem in enumerate(stems)]
-    for stem, pixels in zip(stems, as_bytes(made, space), strict=True):
-        image_of(pixels).save(out / f"{stem}.png")
+    save_pictures(made, space, names, out)
     few = min(PAIRS, len(x))
     grid_image(torch.cat([x[:few], made[:few]]), space, columns=few).save(_pairs(out))
 

@@ -13,7 +13,7 @@ from ptheta.cli import options
 from ptheta.cli.events import Found, Split, contexts_of, find_events, judged
 from ptheta.cli.given import Given, read_given, save_pictures, whole_events
 from ptheta.cli.options import Help
-from ptheta.cli.outputs import claim, remember
+from ptheta.cli.outputs import claim, claim_folder, remember
 from ptheta.cli.train import say, say_next
 from ptheta.files import replace_file
 
@@ -74,7 +74,9 @@ def sample(
     given = _pictures_given(opened, context)
     is_folder = out is not None and (out.is_dir() or not out.suffix)
     usual = run / f"samples.{_ending(model.space)}"
-    if not is_folder:
+    if is_folder and out is not None:
+        claim_folder(out, force=force)
+    else:
         claim(out or usual, force=force or out is None, run=run, source=data)
     out = out or usual
     if data is None and (split is not None or data_options):
@@ -92,7 +94,7 @@ def sample(
     if is_folder:
         names = given.names if given is not None else [Path(str(row)).stem for row in found.rows] if found else []
         names = [names[i % len(names)] for i in range(n)] if names else [str(i) for i in range(n)]
-        save_pictures(whole, space, names, out, force)
+        save_pictures(whole, space, names, out)
     else:
         is_drawn = out.suffix.lower() in (".png", ".gif")
         save_samples(*((whole, space) if is_drawn else (x, model.space)), out)
