@@ -71,12 +71,12 @@ def test_what_is_no_colour_is_no_filling(instead: Callable[[Any], None], tmp_pat
 
 
 class Recolours:
-    """The true map between colours, or one that changes nothing, or one that draws all in the brightest shade."""
+    """The true map between colours, or one that changes nothing, or one that draws each shade in another."""
 
     space, context_space = Levels((3, 16, 16), 256), Classes(4)
 
-    def __init__(self, moves: bool, brightens: bool = False) -> None:
-        self.world, self.moves, self.brightens = world("shapes-colours"), moves, brightens
+    def __init__(self, moves: bool, shades: tuple[int, ...] = (0, 1, 2, 3, 4)) -> None:
+        self.world, self.moves, self.shades = world("shapes-colours"), moves, torch.tensor(shades)
 
     def fit(self, data: Any, **training: Any) -> "Recolours":
         return self
@@ -85,18 +85,22 @@ class Recolours:
         factors = self.world.read(x).factors
         if self.moves and target is not None:
             factors[:, self.world.column("colour")] = target
-        if self.brightens:
-            factors[:, self.world.column("shade")] = 4
+        shade = self.world.column("shade")
+        factors[:, shade] = self.shades[factors[:, shade]]
         return self.world.render(factors)
 
 
 def test_the_attribute_that_is_treated_worst_counts(instead: Callable[[Any], None], tmp_path: Path):
     least = {}
-    for name, model in {"true": Recolours(True), "none": Recolours(False), "bright": Recolours(True, True)}.items():
+    shades = {"bright": (4, 4, 4, 4, 4), "darker": (0, 0, 1, 2, 3), "reversed": (4, 3, 2, 1, 0)}
+    models = {"true": Recolours(True), "none": Recolours(False)}
+    for name, model in (models | {name: Recolours(True, shades[name]) for name in shades}).items():
         instead(model)
         least[name] = recoloured("stargan", {"n": 300}, None, 0, tmp_path)
-    assert least["true"].value == 100.0 and least["none"].value == 0.0
-    assert 5 < least["bright"].value < 40 and least["bright"].details["% colour as it should be"] == 100.0
+    assert least["true"].value == pytest.approx(100.0) and least["none"].value == 0.0
+    assert least["bright"].value == 0.0 and least["bright"].details["% colour as it should be"] == 100.0
+    assert 90 < least["darker"].value < 100 and least["darker"].details["% shade as it should be"] < 40
+    assert least["reversed"].value == pytest.approx(-100.0)
     assert (
         least["bright"].details["distance to the true counterpart"]
         < least["none"].details["distance to the true counterpart"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptheta.adversarial import CycleGAN, Relativistic, StarGAN
@@ -15,6 +16,8 @@ from ptheta.data import load, world
 from ptheta.data.dataset import Dataset, Events
 from ptheta.metrics.translation import map_report
 from ptheta.nn.mlp import MLP
+from ptheta.nn.patches import PatchCritic
+from ptheta.nn.retouch import Retouch
 from ptheta.noise import Noise, seeded
 from ptheta.recipes.translation import cyclegan, stargan
 from ptheta.spaces import Classes, Levels, Real
@@ -135,7 +138,7 @@ def test_half_of_the_fakes_that_critics_see_are_earlier_ones():
 
 
 def star(generator: nn.Module, critic: nn.Module, **settings: Any) -> StarGAN:
-    settings = {"cycle": 0.0, "identity": 0.0, "naming": 0.0, **settings}
+    settings = {"cycle": 0.0, "identity": 0.0, **settings}
     return StarGAN(PLANE, Classes(3), generator, critic, **settings).double()
 
 
@@ -150,9 +153,9 @@ class Shifts(nn.Module):
         return (context @ self.shifts)[:, None].expand_as(y)
 
 
-def test_one_map_pays_for_the_way_back_for_its_own_label_and_for_names():
+def test_one_map_pays_for_the_way_back_and_for_its_own_label():
     shifts, labels = torch.tensor([0.0, 0.5, -0.25]), torch.tensor([0, 1, 2])
-    critic = Says(0.0, 1.0, 2.0, 3.0)
+    critic = Says(0.0, 0.0, 0.0)
     targets = star(Shifts(shifts), critic).targets(3, Noise(4))
     added, own = shifts[targets].double(), shifts[labels].double()
 
@@ -161,15 +164,31 @@ def test_one_map_pays_for_the_way_back_for_its_own_label_and_for_names():
 
     torch.testing.assert_close(loss(cycle=2.0), 2 * (added + own).abs())
     torch.testing.assert_close(loss(identity=3.0), 3 * own.abs())
-    names = -torch.tensor([1.0, 2.0, 3.0]).log_softmax(0).double()
-    torch.testing.assert_close(loss(naming=1.5), 1.5 * names[targets])
-    plain = star(Shifts(shifts), critic).discriminator_loss(X, labels, Noise(4))
-    named = star(Shifts(shifts), critic, naming=1.5).discriminator_loss(X, labels, Noise(4))
-    torch.testing.assert_close((named - plain).detach(), 1.5 * names[labels])  # of events, by their own names
+
+
+def test_events_are_judged_in_their_classes_and_fakes_in_those_they_were_sent_to():
+    numbers, labels = torch.tensor([1.0, -2.0, 3.0]).double(), torch.tensor([0, 2, 1])
+    model = star(Adds(), Says(*numbers.tolist()))
+    targets = model.targets(3, Noise(2))
+    assert not torch.equal(targets, labels)
+    critic = F.softplus(-numbers[labels]) + F.softplus(numbers[targets])
+    torch.testing.assert_close(model.discriminator_loss(X, labels, Noise(2)).detach(), critic)
+    torch.testing.assert_close(model.generator_loss(X, labels, Noise(2)).detach(), F.softplus(-numbers[targets]))
+
+
+def test_the_number_of_a_class_is_taught_on_fakes_that_were_sent_to_it():
+    """A fake of class 1 that is no event of it: the number of class 1 is taught on it, those of others are not."""
+    critic = MLP(2, 3, (4,))
+    model = star(Adds(shift=torch.tensor([0.1, 0.1])), critic)
+    labels, noise = torch.tensor([0, 0, 0]), Noise(2)
+    loss = model.discriminator_loss(X, labels, noise).sum()
+    slope = torch.autograd.grad(loss, list(critic.parameters())[-1])[0]
+    seen = {0, *model.targets(3, noise).tolist()}
+    assert {k for k in range(3) if slope[k] != 0} == seen
 
 
 def test_targets_are_uniform():
-    counts = star(Adds(), Says(0.0, 0.0, 0.0, 0.0)).targets(3000, Noise(0)).bincount(minlength=3)
+    counts = star(Adds(), Says(0.0, 0.0, 0.0)).targets(3000, Noise(0)).bincount(minlength=3)
     assert (counts - 1000).abs().max() < 120  # 4.6 standard deviations
 
 
@@ -210,6 +229,32 @@ def test_a_map_of_pictures_begins_at_the_identity():
         assert model.translate(x[:0], torch.zeros(0).long()).shape == (0, 3, 16, 16)
 
 
+def test_a_retoucher_begins_with_single_pixels_and_never_sees_farther_than_its_reach():
+    x = Noise(0).uniform((1, 3, 9, 9), "x").double()
+    for reach in (0, 1, 3):
+        with seeded(1):
+            net = Retouch(3, width=8, reach=reach).double()
+        assert (net(x) == 0).all()
+        for layers, far in ((net.last, 0), (net.layers, reach)):
+            with seeded(2), torch.no_grad():
+                for p in layers.parameters():
+                    p.normal_()
+            seen = torch.autograd.functional.jacobian(lambda v, net=net: net(v)[0, :, 4, 4].sum(), x)[0].abs().sum(0)
+            apart = torch.stack(torch.meshgrid(torch.arange(9), torch.arange(9), indexing="ij")).sub(4).abs().amax(0)
+            assert (seen[apart > far] == 0).all() and (seen[apart <= far] > 0).all()
+    with seeded(1):
+        twin = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 1)).double()  # whole kernels from the start
+    slope = torch.autograd.functional.jacobian(lambda v: twin(v)[0, :, 4, 4].sum(), x)[0].abs().sum(0)
+    assert (slope[apart == 1] > 0).any()
+
+
+def test_a_critic_of_patches_has_a_number_for_each_class_and_place():
+    with seeded(0):
+        critic = PatchCritic((3, 16, 16), width=4, outputs=5)
+    assert critic(torch.zeros(2, 3, 16, 16)).shape == (2, 5, 6, 6)
+    assert PatchCritic((3, 16, 16), width=4)(torch.zeros(2, 3, 16, 16)).shape == (2, 6, 6)
+
+
 # How good a map is ----------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +284,7 @@ def test_the_report_tells_the_true_map_from_none():
     assert "turn" not in true.attributes and {"shape", "colour", "shade"} <= set(true.attributes)
     assert none.accuracy == 0.0 and none.counterpart == none.unmoved == true.unmoved
     assert none.unmoved is not None and none.unmoved > 0.005
+    assert min(true.correlations.values()) == pytest.approx(1.0) == none.correlations["shade"]
     assert none.attributes["colour"] == 0.0 and none.attributes["shape"] == 1.0  # it keeps all but what it should move
     assert none.there_and_back == 0.0  # the map that changes nothing has the shortest way back: it says little
     assert true.kernel < none.kernel == none.kernel_unmoved == true.kernel_unmoved
@@ -285,7 +331,9 @@ def test_maps_refuse_in_sentences():
     with pytest.raises(ValueError, match="not be negative"):
         CycleGAN(PLANE, Classes(2), *nets, cycle=-1.0)
     with pytest.raises(ValueError, match="not be negative"):
-        star(Adds(), Says(0.0, 0.0, 0.0, 0.0), naming=-1.0)
+        star(Adds(), Says(0.0, 0.0, 0.0), cycle=-1.0)
+    with pytest.raises(ValueError, match="compares pairs"):
+        star(Adds(), Says(0.0, 0.0, 0.0), game=Relativistic())
     with pytest.raises(ValueError, match="at least 2"):
         StarGAN(PLANE, Classes(1), Adds(), Says(0.0, 0.0))
     model = pair(Adds(), Adds())

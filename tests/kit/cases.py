@@ -112,8 +112,9 @@ from ptheta.nn.frames import FramePredictor
 from ptheta.nn.mlp import MLP, ProjectionMLP
 from ptheta.nn.patches import PatchCritic
 from ptheta.nn.puzzle import PatchReader, Placer
+from ptheta.nn.retouch import Retouch
 from ptheta.nn.spectral import spectrally_normalised
-from ptheta.nn.unet import Retouch, Translator, UNet
+from ptheta.nn.unet import Translator, UNet
 from ptheta.noise import Noise, seeded
 from ptheta.regression import Regression
 from ptheta.spaces import Binary, Classes, Column, Levels, Real, Space, Symbols, Table, Tokens
@@ -868,16 +869,17 @@ ADVERSARIAL = {
         shake=2.0,
     ),
     "StarGAN of levels": Case(
-        lambda: StarGAN(LEVELS, CLASSES, MLP(3, 3, (8,), context=2), MLP(3, 3, (8,)), penalty=ZeroSlopes())
+        lambda: StarGAN(LEVELS, CLASSES, MLP(3, 3, (8,), context=2), MLP(3, 2, (8,)), penalty=ZeroSlopes())
     ),
-    "StarGAN of pictures, relativistic": Case(
+    "StarGAN of pictures": Case(
         lambda: StarGAN(
             IMAGE,
             CLASSES,
             Retouch(1, width=8, context=2),
-            ConvEncoder(IMAGE.shape, 3, width=2, hidden=4),
-            game=Relativistic(),
-        )
+            PatchCritic(IMAGE.shape, width=2, outputs=2),
+            game=Hinge(),
+        ),
+        shake=2.0,
     ),
     "Puzzle-GAN": Case(
         lambda: PuzzleGAN(

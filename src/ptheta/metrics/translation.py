@@ -66,6 +66,7 @@ class MapReport:
         counterpart: The distance to the true counterpart; None where it is not known.
         unmoved: That of the event itself, which is had for nothing; None where it is not known.
         attributes: By factor of a world, the share of counterparts that show it as the true one does; else empty.
+        correlations: By factor, the correlation of its values, counted from 0, with those of the true counterpart.
         there_and_back: The distance to what comes back.
         with_noise: That with noise on the counterpart.
         own_label: The distance to the counterpart in the own class.
@@ -79,6 +80,7 @@ class MapReport:
     counterpart: float | None
     unmoved: float | None
     attributes: dict[str, float]
+    correlations: dict[str, float]
     there_and_back: float
     with_noise: float
     own_label: float
@@ -97,6 +99,8 @@ class MapReport:
         if self.attributes:
             kept = ", ".join(f"{name} {share:.1%}" for name, share in self.attributes.items())
             found.append(f"as the true counterpart shows them: {kept}")
+            along = ", ".join(f"{name} {value:.2f}" for name, value in self.correlations.items())
+            found.append(f"correlation with the true counterpart's: {along}")
         found.append(f"there and back {self.there_and_back:.4f}, with faint noise in between {self.with_noise:.4f}")
         found.append(f"own label {self.own_label:.4f} (0: the event comes back)")
         found.append(
@@ -145,6 +149,7 @@ def map_report(
     faint = _faintly(made, space, noise)
     true = None if world is None else world.counterpart(x, target)
     accuracy, reader = _read(made, target, data, world, true, seed)
+    shares, correlations = ({}, {}) if world is None or true is None else _attributes(world, made, true)
     extractor = features(data, seed=seed)
     real = data.train.some(4 * most).loaded()
     assert real.context is not None
@@ -154,7 +159,8 @@ def map_report(
         reader,
         None if true is None else distance(made, true, space),
         None if true is None else distance(x, true, space),
-        {} if world is None or true is None else _attributes(world, made, true),
+        shares,
+        correlations,
         distance(model.translate(made, own).cpu(), x, space),
         distance(model.translate(faint, own).cpu(), x, space),
         distance(model.translate(x, own).cpu(), x, space),
@@ -189,9 +195,13 @@ def _read(
     return share, f"a classifier that is right on {right:.1%} of real events"
 
 
-def _attributes(world: Domains, made: Tensor, true: Tensor) -> dict[str, float]:
-    """By factor that varies, the share of counterparts that show it as the true ones do."""
+def _attributes(world: Domains, made: Tensor, true: Tensor) -> tuple[dict[str, float], dict[str, float]]:
+    """By factor that varies, the share of counterparts that show it as the true ones do, and the correlation."""
     reading, wanted = world.read(made), world.read(true).factors
     kept = (reading.factors == wanted) & reading.sure[:, None]
-    varying = [i for i in range(len(world.factors)) if len(wanted[:, i].unique()) > 1]
-    return {world.factors[i].name: float(kept[:, i].double().mean()) for i in varying}
+    varying = {factor.name: i for i, factor in enumerate(world.factors) if len(wanted[:, i].unique()) > 1}
+    along = {name: torch.stack([reading.factors[:, i], wanted[:, i]]).double() for name, i in varying.items()}
+    return (
+        {name: float(kept[:, i].double().mean()) for name, i in varying.items()},
+        {name: float(torch.corrcoef(both)[0, 1].nan_to_num()) for name, both in along.items()},
+    )

@@ -1,4 +1,4 @@
-"""A critic of patches: one number for each place of an image, each of which sees a patch of it.
+"""A critic of patches: one number, or several, for each place of an image, each of which sees a patch of it.
 
 Convolutions of 4 x 4 pixels, the first of them at every other pixel, then two at every pixel. An output sees
 
@@ -51,13 +51,14 @@ def receptive_field(layers: Iterable[tuple[int, int]]) -> int:
 
 @final
 class PatchCritic(nn.Module):
-    """Maps images to a number for each of their patches.
+    """Maps images to a number, or several, for each of their patches.
 
     Args:
         shape: Channels, height and width of the images.
         width: The features after the first layer; they double with each layer, up to four times.
         halvings: How many layers are strided; fewer where the image has no room for them.
         context: The shape of what is read of a context, (F,) or (C, H, W); () for none.
+        outputs: How many numbers, such as one for each class; None for one, without a dimension of its own.
 
     Example:
         >>> critic = PatchCritic((3, 16, 20), width=4, halvings=1)
@@ -66,7 +67,13 @@ class PatchCritic(nn.Module):
     """
 
     def __init__(
-        self, shape: Sequence[int], *, width: int = 32, halvings: int = 1, context: tuple[int, ...] = ()
+        self,
+        shape: Sequence[int],
+        *,
+        width: int = 32,
+        halvings: int = 1,
+        context: tuple[int, ...] = (),
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
         channels, height, breadth = shape
@@ -75,19 +82,20 @@ class PatchCritic(nn.Module):
         room = max(0, (min(height, breadth) // KERNEL).bit_length() - 1)
         strides = [2] * min(halvings, room) + [1, 1]
         vector, maps = (0, context[0]) if len(context) == 3 else (sum(context), 0)
-        widths = [channels + maps, *(width * min(2**i, 4) for i in range(len(strides) - 1)), 1]
+        widths = [channels + maps, *(width * min(2**i, 4) for i in range(len(strides) - 1)), outputs or 1]
         self.layers = nn.ModuleList(
             nn.Conv2d(widths[i], widths[i + 1], KERNEL, stride, 1) for i, stride in enumerate(strides)
         )
         self.context = nn.ModuleList(Injection(context, w) for w in widths[1:-1] if vector)
+        self.outputs = outputs
         self.field = receptive_field((KERNEL, stride) for stride in strides)
 
     def forward(self, y: Tensor, context: Tensor | None = None) -> Tensor:
-        """Maps images (B, channels, H, W) and contexts as they were read to numbers (B, rows, columns)."""
+        """Maps images (B, channels, H, W) and contexts as they were read to numbers (B, [outputs,] rows, columns)."""
         if context is not None and context.ndim == 4:
             y, context = torch.cat([y, resized(context, y.shape[2:])], 1), None
         *hidden, last = self.layers
         for i, layer in enumerate(hidden):
             y = layer(y) if context is None else layer(y) + self.context[i](context, y.shape[2:])
             y = F.leaky_relu(y, 0.2)
-        return last(y).squeeze(1)
+        return last(y).squeeze(1) if self.outputs is None else last(y)

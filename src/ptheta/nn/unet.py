@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ptheta.nn.contexts import resized
 from ptheta.nn.embeddings import TimeEmbedding
 
-__all__ = ["Retouch", "Translator", "UNet", "in_patches"]
+__all__ = ["Translator", "UNet", "in_patches"]
 
 
 @final
@@ -239,28 +239,3 @@ class Translator(nn.Module):
         if self.start is None:
             return self.network(resized(context, self.size), time, z)
         return self.network(self.start.expand(len(z), -1, -1, -1), time, torch.cat([z, context], 1))
-
-
-@final
-class Retouch(nn.Module):
-    """A U-Net from images to what is added to them, without a time; a vector scales and shifts all features.
-
-    Args:
-        channels: The channels of the image.
-        width: The channels of the features at the first resolution; a multiple of 8.
-        patch: The side of the patches that become one position.
-        context: The length of the vector, 0 for none.
-
-    Example:
-        >>> Retouch(3, width=8, context=2)(torch.zeros(4, 3, 9, 14), torch.zeros(4, 2)).shape
-        torch.Size([4, 3, 9, 14])
-    """
-
-    def __init__(self, channels: int, *, width: int = 16, patch: int = 1, context: int = 0) -> None:
-        super().__init__()
-        shape = (context,) if context else ()
-        self.network = UNet(channels, width=width, patch=patch, attention=False, context=shape)
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Maps images (B, C, H, W) and vectors (B, context) to images of the same shape."""
-        return self.network(x, x.new_zeros(len(x)), context)

@@ -1,7 +1,10 @@
 """Rows of maps between classes, on coloured shapes whose true counterparts are known.
 
-A map must move the colour and keep the rest. Where few pixels change, a small distance to the counterpart says little,
-and a blank page can have it: so each attribute is read apart, by the world's own reader, and the least of them counts.
+A map must move the colour and keep the rest. Maps look at single pixels, which say what a colour is: no loss says which
+event belongs to which, so what is found comes from the networks. Where few pixels change, a small distance to the
+counterpart says little, and a blank page can have it: so each attribute is read apart, by the world's own reader, and
+the one that is treated worst counts: of the class the share that is right, of all else the correlation with what the
+true counterpart shows, since a shade that is a step too dark is no other shade.
 """
 
 from functools import partial
@@ -13,6 +16,7 @@ from ptheta.papers.row import Found, Row
 __all__ = ["ROWS", "recoloured"]
 
 TWO = {"only": "red+blue"}
+PIXELS = {"reach": 0}  # dials
 
 
 def recoloured(model: str, options: dict[str, Any], without: dict[str, Any] | None, seed: int, folder: Path) -> Found:
@@ -26,8 +30,9 @@ def recoloured(model: str, options: dict[str, Any], without: dict[str, Any] | No
         folder: Where the runs are kept.
 
     Returns:
-        The least share in per cent over attributes of counterparts that show it as the true one does; among the
-        details all of them, and the distances. Those of the second run follow.
+        The least over attributes, in per cent: of the class the share of counterparts that are read as their targets,
+        of all else the correlation with the true counterparts'. Among the details all of them, the shares that are as
+        they should be, and the distances; those of the second run follow.
     """
     from ptheta.data import load, world
     from ptheta.data.worlds.shapes import Shapes
@@ -39,13 +44,15 @@ def recoloured(model: str, options: dict[str, Any], without: dict[str, Any] | No
     assert isinstance(law, Shapes)
     details: dict[str, float] = {}
     least: list[float] = []
-    plans = {"": {}} | ({", without": without} if without else {})
+    plans = {"": PIXELS} | ({", without": PIXELS | without} if without else {})
     for name, dials in plans.items():
         place = folder / ("without" if name else "whole")
         fit = fitted(model, data, place, seed, dials=dials, data_options=options, conditional=True)
         found = map_report(fit, data.test, data, world=law, noise=Noise(seed).at("map"), seed=seed)
         assert found is not None and found.counterpart is not None and found.unmoved is not None
-        least.append(100 * min(found.attributes.values()))
+        kept = {attribute: value for attribute, value in found.correlations.items() if attribute != law.context}
+        least.append(100 * min(found.accuracy, *kept.values()))
+        correlations = {f"correlation of {attribute}": value for attribute, value in kept.items()}
         shares = {f"% {attribute} as it should be": 100 * share for attribute, share in found.attributes.items()}
         distances = {
             "% read as the target": 100 * found.accuracy,
@@ -57,7 +64,7 @@ def recoloured(model: str, options: dict[str, Any], without: dict[str, Any] | No
             "kernel distance": found.kernel,
             "kernel distance of the events as they were": found.kernel_unmoved,
         }
-        details |= {f"{what}{name}": number for what, number in (shares | distances).items()}
+        details |= {f"{what}{name}": number for what, number in (correlations | shares | distances).items()}
     if len(least) > 1:
         details["the least attribute, without"] = least[1]
     return Found(least[0], details)
@@ -69,7 +76,7 @@ ROWS = (
         paper=100.0,
         pass_line=90.0,
         rule="at least",
-        unit="% of counterparts that show the attribute they treat worst as the true one does",
+        unit="% on the attribute treated worst: counterparts of the right class, correlation with the true one's rest",
         data="shapes-colours",
         model="cyclegan",
         seconds=500.0,
@@ -84,7 +91,7 @@ ROWS = (
         paper=100.0,
         pass_line=90.0,
         rule="at least",
-        unit="% of counterparts that show the attribute they treat worst as the true one does",
+        unit="% on the attribute treated worst: counterparts of the right class, correlation with the true one's rest",
         data="shapes-colours",
         model="stargan",
         seconds=300.0,

@@ -16,7 +16,7 @@ from ptheta.recipes import Recipe, find_recipe
 __all__ = ["LEAST", "parts", "require_in_range", "require_telling"]
 
 LEAST: dict[str, int] = {
-    **dict.fromkeys(("parents", "halvings", "numbers", "labels", "label_seed", "rate_warmup"), 0),
+    **dict.fromkeys(("parents", "halvings", "reach", "numbers", "labels", "label_seed", "rate_warmup"), 0),
     "ddpm.sampling_steps": 0,  # all steps of the model itself
     "rnn-nade.hidden": 0,  # frames whose variables are independent
 }

@@ -1,0 +1,56 @@
+"""Retouching: what is added to each pixel of an image, given the pixel, those around it, and a vector.
+
+Convolutions at full size, without normalisation. A layer begins as a map of single pixels: only the middle of its
+kernel is drawn, all around it is zero, and the last layer is zero, so that a fresh network adds nothing. What lies
+around a pixel is taken into account as far as it helps. Networks that begin with whole kernels, and pyramids more so,
+answer a critic first with a glow around what should change.
+
+A pixel sees 1 + 2 ``reach`` pixels across; with ``reach`` 0 an image is recoloured and nothing is moved.
+"""
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Retouch"]
+
+LEAST = 2  # hidden layers
+
+
+@final
+class Retouch(nn.Module):
+    """Maps images to what is added to them.
+
+    Args:
+        channels: The channels of the image.
+        width: The features of each pixel.
+        reach: How many pixels around one are seen.
+        context: The length of the vector, 0 for none.
+
+    Example:
+        >>> Retouch(3, width=8, context=2)(torch.zeros(4, 3, 9, 14), torch.zeros(4, 2)).shape
+        torch.Size([4, 3, 9, 14])
+    """
+
+    def __init__(self, channels: int, *, width: int = 32, reach: int = 1, context: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels + context, width, 1)
+        kernels = [3 if i < reach else 1 for i in range(max(reach, LEAST))]
+        self.layers = nn.ModuleList(nn.Conv2d(width, width, kernel, padding=kernel // 2) for kernel in kernels)
+        self.last = nn.Conv2d(width, channels, 1)
+        for layer, kernel in zip(self.layers, kernels, strict=True):
+            middle = nn.Conv2d(width, width, 1).weight  # drawn as if there were nothing around
+            layer.weight = nn.Parameter(F.pad(middle.detach(), (kernel // 2,) * 4))
+        for p in self.last.parameters():
+            nn.init.zeros_(p)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Maps images (B, C, H, W) and vectors (B, context) to images of the same shape."""
+        if context is not None:
+            x = torch.cat([x, context[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
+        h = F.leaky_relu(self.first(x), 0.2)
+        for layer in self.layers:
+            h = F.leaky_relu(layer(h), 0.2)
+        return self.last(h)
