@@ -152,8 +152,8 @@ def test_the_page_says_when_nothing_tells_models_apart_and_each_reason_once():
     said = plain(page(result))
     assert "do not tell the 3 models apart by distance; those of a are nearest to real data." in said
     assert "nearest to real data by distance: a, b and c" not in said
-    assert "d, e: they model other kinds of events." in said and f"f, h: {advice}." in said
-    assert "g, i: they are variants of others, which stand for them; ask for one with --models." in said
+    assert "d, e: made for other kinds of events." in said and f"f, h: {advice}." in said
+    assert "g, i: variants of others, which stand for them; ask for one with --models." in said
     assert "The time was too short for 2 more models, named below." in said
     contenders[2].metrics = [metric(9.0, 0.1)]
     assert "Samples nearest to real data by distance: a and b, tied" in plain(page(result)), "the twin"
@@ -173,8 +173,8 @@ def test_who_had_how_much_time_is_said_in_good_grammar(trained: int, stopped: in
         contender.steps = 7 if i else None
         contender.fit_seconds, contender.stopped = 3.0, "after 1 s" if i > trained else None
     result = between(*contenders)
-    result.minutes, result.total = None, 2.0
-    assert words in plain(page(result))
+    result.minutes, result.total, result.n_test = None, 2.0, 1
+    assert words in plain(page(result)) and "of the same 1 test event;" in plain(page(result))
 
 
 def test_large_numbers_are_written_out_and_one_point_is_a_dot():

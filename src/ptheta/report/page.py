@@ -25,9 +25,9 @@ KINDS = {
     "undefined": "the model defines no density it can compute; judge its samples",
 }
 
-VARIANT = "they are variants of others, which stand for them; ask for one with --models"
+VARIANT = "variants of others, which stand for them; ask for one with --models"
 # The many reasons that are one to a reader: how they begin, and what is said of all.
-WHOLE = (("it models ", "they model other kinds of events"), ("it is a variant of ", VARIANT))
+WHOLE = (("it models ", "made for other kinds of events"), ("it is a variant of ", VARIANT))
 AS_NEAR = "as near as real data are, or not told from the nearest"
 
 
@@ -137,7 +137,7 @@ def _shares(result: Comparison) -> str:
     ended = "the one that went to the end trained" if n == 1 else f"the {n} that went to the end trained up to"
     each = f", {ended} {_time(max(trained))}{' each' if n > 1 else ''}" if trained else ""
     early = f", and {stopped} {'was' if stopped == 1 else 'were'} stopped early" if stopped else ""
-    return f"of {result.total:g} minutes for everything{each}{early}"
+    return f"of {result.total:g} minute{'s' * (result.total != 1)} for everything{each}{early}"
 
 
 def _failure(c: Contender) -> str | None:
