@@ -19,7 +19,7 @@ from ptheta.distributions import Independent
 from ptheta.model import Trained
 from ptheta.runs import fit_run
 from ptheta.runs.opening import build
-from ptheta.spaces import Binary, Levels, Real, Symbols, Table
+from ptheta.spaces import Binary, Levels, Real, Space, Symbols, Table
 from ptheta.spaces.column import Column
 from ptheta.taxonomy import leaves
 from toy_models import Biases, bits
@@ -313,3 +313,24 @@ def test_one_sample_is_enough_where_it_takes_long(monkeypatch, tmp_path: Path):
     monkeypatch.setattr(runner, "draw", draw)
     assert runner.time_of_a_sample(Biases(DATA.space), 10.0) == 6.0 and drawn == [1]
     assert runner.time_of_a_sample(Biases(DATA.space), 100.0) == 13 / 8 and drawn == [1, 1, 8]
+
+
+@pytest.mark.parametrize(
+    ("space", "first"),
+    [
+        (Symbols((8,), 5), "transformer"),
+        (Levels((1, 8, 8), 5), "pixelcnn"),
+        (Real((5,)), "nade"),
+    ],
+)
+def test_what_is_best_known_for_a_kind_of_events_stands_for_its_family(space: Space, first: str, tmp_path: Path):
+    events = Events((torch.rand(40, *space.shape) * 5).to(space.dtype))
+    data = Dataset("toy", space, events, events[:20], events[20:])
+    models = ("nade", "made", "transformer", "pixelcnn")
+    result = next(comparing(data, tmp_path / "c", models=[m for m in models if fits(m, space)], samples=0))
+    judge = bench.Bench(result, tmp_path / "c", data.test, 0, {}, "wall", None, print)
+    assert [e.contender.name for e in race._Race(judge, 60.0, 0.0).heads] == [first]
+
+
+def fits(name: str, space: Space) -> bool:
+    return next(leaf for _, leaf in leaves() if leaf.name == name).against(space) is None

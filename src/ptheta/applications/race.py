@@ -141,7 +141,8 @@ class _Race:
         known = {leaf.name: (path[2], leaf) for path, leaf in leaves()}
         chosen = [known[name] for name in bench.result.names]
         self.closed = [leaf.name for _, leaf in chosen if is_closed(leaf)]
-        own = sorted((c for c in chosen if c[1].name not in self.closed), key=lambda c: not c[1].stands)
+        space = bench.result.data.space
+        own = sorted((c for c in chosen if c[1].name not in self.closed), key=lambda c: not c[1].stands_on(space))
         self.entrants = [Entrant(bench.contender(leaf.name), family) for family, leaf in own]
         for entrant in self.entrants:
             for name, value in state.get("entrants", {}).get(entrant.contender.name, {}).items():

@@ -16,7 +16,7 @@ DIRECT: dict[str, tuple[Leaf, ...]] = {
             "dcgan", "adversarial:GAN", "adversarial:dcgan",
             "a GAN of convolutional networks, for images", "none", "parallel", DEQUANTISED,
             "Radford, Metz and Chintala (2015), Unsupervised Representation Learning with DCGAN",
-            "https://arxiv.org/abs/1511.06434", images=True, stands=True,
+            "https://arxiv.org/abs/1511.06434", images=True, stands=("image",),
         ),
         Leaf(
             "f-gan", "adversarial:GAN", "adversarial:f_gan",

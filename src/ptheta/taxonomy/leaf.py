@@ -37,7 +37,8 @@ class Leaf:
             it models nothing without.
         images: Whether it models images only.
         axes: How many axes its events have: 3 of grids (channels, height, width), 2 of frames; None for any number.
-        stands: Whether it stands for its family where only one is tried; else the first that suits does.
+        stands: Where it stands for its family if only one is tried: on events of some kinds, or on images (image);
+            elsewhere the first that suits does.
         most_variables: Beyond so many variables it is too large to build.
         variant_of: The model that stands for it in a comparison, unless it is asked for.
     """
@@ -54,13 +55,17 @@ class Leaf:
     contexts: Literal["none", "classes", "any", "needed", "needed classes"] = "any"
     images: bool = False
     axes: int | None = None
-    stands: bool = False
+    stands: tuple[str, ...] = ()
     most_variables: int | None = None
     variant_of: str = ""
 
     def score_on(self, kind: str) -> str:
         """What it knows of log p on one kind of events: densities bound the probability of what is dequantised."""
         return "lower bound" if self.score == "exact" and self.spaces == DEQUANTISED and kind != "real" else self.score
+
+    def stands_on(self, space: "Space") -> bool:
+        """Whether it stands for its family on events of a space."""
+        return ("image" if space.is_image else space.kind) in self.stands
 
     def against(self, space: "Space", context_space: "Space | None" = None) -> str | None:
         """Why it does not suit events of a space, given contexts of another; the end of a sentence, or None."""

@@ -147,13 +147,13 @@ TRACTABLE: dict[str, tuple[Leaf, ...]] = {
             "transformer", "autoregressive:Transformer", "sequences:transformer",
             "attention to all variables before", "exact", "serial", DISCRETE,
             "Vaswani et al. (2017), Attention Is All You Need",
-            "https://arxiv.org/abs/1706.03762",
+            "https://arxiv.org/abs/1706.03762", stands=("symbols",),
         ),
         Leaf(
             "pixelcnn", "autoregressive:PixelCNN", "pixels:pixelcnn",
             "masked convolutions over an image", "exact", "serial", DISCRETE,
             "van den Oord, Kalchbrenner and Kavukcuoglu (2016), Pixel Recurrent Neural Networks",
-            "https://arxiv.org/abs/1601.06759", axes=3, stands=True,
+            "https://arxiv.org/abs/1601.06759", axes=3, stands=("image",),
         ),
         Leaf(
             "gated-pixelcnn", "autoregressive:GatedPixelCNN", "pixels:gated_pixelcnn",
