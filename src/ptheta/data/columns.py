@@ -309,6 +309,8 @@ def _dated(name: str, seen: "pl.Series", distinct: "pl.Series") -> Found | None:
     """Dates, where all cells are of one form."""
     import polars as pl
 
+    if not any(sign.isdigit() for sign in distinct[0]):  # two dozen forms to try take longer than all the rest
+        return None
     fits = []
     for form in DATES:
         parsed = distinct.head(50).str.to_datetime(form, strict=False, ambiguous="null", time_unit="us")
