@@ -211,6 +211,10 @@ TABLE: dict[str, dict[str, tuple[str, str, str]]] = {
     "compare": {
         "data": option(COMPARE, COMPARE.replace("bits", "other"), "new/results.csv"),
         "models": option(COMPARE, COMPARE.replace(" markov", ""), "new/results.csv"),
+        "task": option(
+            "compare labelled --models stargan --minutes .002 --samples 9 --conditional --out new --json",
+            "compare labelled --models stargan --minutes .002 --samples 9 --task translate --out new --json",
+        ),
         "total": option(FEW + " --total .02", FEW + " --total .03", "new/results.json"),
         "minutes": option(FEW + " --minutes .002", FEW + " --minutes .004", "new/results.json"),
         "budget": option(FEW + " --minutes .002", FEW + " --minutes .002 --budget cpu", "new/runs/nade/run.json"),

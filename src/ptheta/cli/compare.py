@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
@@ -14,13 +14,18 @@ from ptheta.cli.train import free_folder, say, watcher
 
 if TYPE_CHECKING:
     from ptheta.applications.comparison import Comparison
+    from ptheta.applications.translations import MapTrial
+    from ptheta.data import Dataset
 
 __all__ = ["compare"]
+
+MINUTES = 5.0  # of training for each map
 
 
 def compare(
     data: Positional[str] = "digits",
     models: tuple[str, ...] = (),
+    task: Literal["model", "translate"] = "model",
     total: float | None = None,
     minutes: float | None = None,
     budget: Literal["wall", "cpu"] = "wall",
@@ -39,6 +44,8 @@ def compare(
     Args:
         data: A data set's name, or a path to images, .npy, .npz, .csv or .txt.
         models: The models, by name; all that fit the space by default.
+        task: What they are for: model the data, or translate events into other classes, by maps between the classes of
+            a labelled set. These have --minutes each, 5 by default, and send at most --samples test events.
         total: Minutes for everything, 15 by default: models that do well go on, others are stopped early. With
             --resume, a larger total goes on from where it ended.
         minutes: Minutes of training for each trained model, instead of a total.
@@ -59,6 +66,7 @@ def compare(
     """
     began = time.perf_counter()
     _require_sensible(total, minutes, samples)
+    _require_meant(task, total=total, given=given, conditional=conditional or None, samples=samples and None)
     from ptheta.applications.compare import comparing
     from ptheta.data import load
 
@@ -67,6 +75,9 @@ def compare(
     for note in loaded.notes:
         say(f"data: {note}", error=True)
     out = out or free_folder(Path("runs"), f"compare-{Path(loaded.name).name}")
+    if task == "translate":
+        how = {"models": models, "minutes": minutes or MINUTES, "budget": budget, "samples": samples, "seed": seed}
+        return _translating(loaded, out, {**how, "resume": resume, "source": data, "data_options": loading}, json)
     conditional = conditional or given is not None
     growing = comparing(
         loaded,
@@ -86,6 +97,36 @@ def compare(
         gone=time.perf_counter() - began,
     )
     return _told(_reported(growing, out), out, json)
+
+
+def _require_meant(task: str, **options: object) -> None:
+    for name, value in options.items():
+        if task == "translate" and value is not None:
+            said = f"--{name}" if value is True else f"--{name} {value}"
+            raise ValueError(f"{said} means nothing to --task translate, which compares maps between classes.")
+
+
+def _translating(data: "Dataset", out: Path, how: dict[str, Any], json: bool) -> int:
+    """Compares maps; keeps what was found, and a picture for each; the exit code."""
+    from ptheta.applications.translations import ranked, translating
+    from ptheta.cli.events import domains_of
+    from ptheta.files import replace_file
+    from ptheta.report.grids import grid_image
+
+    law = domains_of(how["source"], how["data_options"])
+    trials: list[MapTrial] = []
+    found: dict[str, Any] = {"data": data.name, "seed": how["seed"]}
+    for trial in translating(data, out, **how, world=law, watch=watcher, say=lambda text: say(text, error=True)):
+        trials.append(trial)
+        if trial.pairs is not None and data.space.is_image and trial.run:
+            grid_image(trial.pairs, data.space, columns=len(trial.pairs) // 2).save(out / f"{trial.name}.png")
+        found["best_first"] = [each.name for each in ranked(trials)]
+        found["maps"] = [each.to_json() for each in trials]
+        replace_file(out / "results.json", jsonlib.dumps(found, indent=1) + "\n")
+        if not json and trial.report is not None:
+            say("\n  ".join([f"{trial.name}, {trial.steps} steps", *trial.report.lines]))
+    say(jsonlib.dumps(found, indent=1) if json else f"best first: {', '.join(found['best_first'])}    {out}")
+    return 0 if len(ranked(trials)) > 1 else 1
 
 
 def _require_sensible(total: float | None, minutes: float | None, samples: int) -> None:

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ptheta.data.dataset import Dataset, Events
+    from ptheta.metrics.translation import Domains
     from ptheta.runs import Run
     from ptheta.spaces import Space
 
-__all__ = ["Found", "Split", "contexts_of", "find_events", "judged"]
+__all__ = ["Found", "Split", "contexts_of", "domains_of", "find_events", "judged"]
 
 Split = Literal["train", "valid", "test", "all"]
 MOST_TRAINING = 50_000  # training events that samples are compared with
@@ -161,3 +162,24 @@ def judged(run: "Run", found: Found, own: bool) -> "tuple[Dataset, Literal['trai
     train, valid, test = (events.some(MOST_TRAINING).loaded() for events in (data.train, data.valid, data.test))
     split = found.split if own and found.split != "all" else "test"
     return replace(data, train=train, valid=valid, test=test, view=None, before=None), split
+
+
+def domains_of(source: str, options: dict[str, Any]) -> "Domains | None":
+    """The world of shapes that drew a data set, where its classes are one of its factors; else None.
+
+    Args:
+        source: What ``load`` was called with.
+        options: The options it was called with.
+
+    Returns:
+        The world, which reads events exactly and knows their counterparts.
+    """
+    from ptheta.data import NAMES, world
+    from ptheta.data.worlds.shapes import Shapes
+
+    try:
+        law = world(source, **options) if source in NAMES else None
+    except ValueError:
+        return None
+    is_map = isinstance(law, Shapes) and law.context in [factor.name for factor in law.factors]
+    return law if isinstance(law, Shapes) and is_map else None

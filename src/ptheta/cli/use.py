@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional
 
 from ptheta.cli import options
-from ptheta.cli.events import Found, Split, contexts_of, find_events, judged
+from ptheta.cli.events import Found, Split, contexts_of, domains_of, find_events, judged
 from ptheta.cli.given import Given, read_given, save_pictures, whole_events
 from ptheta.cli.options import Help
 from ptheta.cli.outputs import claim, claim_folder, remember
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ptheta.data.dataset import Events
     from ptheta.metrics import MetricResult, SampleReport
-    from ptheta.metrics.translation import Domains
     from ptheta.runs import Run
     from ptheta.spaces import Space
 
@@ -242,7 +241,8 @@ def evaluate(
     error = None if number.value is not None else map_error(opened.model, found.events, noise=Noise(seed))
     report, counted, notes = _judged(opened, found, data is None, samples, seed)
     given = answered(opened.model, found.events, found.data, noise=Noise(seed).at("given")) if samples else None
-    mapped = map_report(opened.model, found.events, found.data, world=_world(found)) if samples else None
+    law = domains_of(found.source, found.options)
+    mapped = map_report(opened.model, found.events, found.data, world=law) if samples else None
     odd = cautions(found.data)
     notes = [*odd.notes, *filter(None, [odd.unranked]), *notes]
     answer = {
@@ -288,19 +288,6 @@ def _draws(run: "Run", draws: int | None, importance: int | None) -> int:
         if value is not None and not 1 <= value <= MOST_DRAWS:
             raise ValueError(f"--{option} should be from 1 to {MOST_DRAWS}, but it is {value}.")
     return DRAWS if draws is None else draws
-
-
-def _world(found: "Found") -> "Domains | None":
-    """The world of shapes that drew the events, where their classes are one of its factors."""
-    from ptheta.data import NAMES, world
-    from ptheta.data.worlds.shapes import Shapes
-
-    try:
-        law = world(found.source, **found.options) if found.source in NAMES else None
-    except ValueError:
-        return None
-    is_map = isinstance(law, Shapes) and law.context in [factor.name for factor in law.factors]
-    return law if isinstance(law, Shapes) and is_map else None
 
 
 def _judged(
