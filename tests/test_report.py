@@ -114,6 +114,7 @@ def test_the_page_marks_the_best_alone_and_the_tied_by_name():
     for i, contender in enumerate(contenders):
         contender.metrics, contender.shown, contender.cpu_seconds = [metric(1.0 + i, 0.1)], x, 3.0
         contender.sample_seconds = 0.1
+    contenders[1].sample_seconds, contenders[4].sample_seconds = 0.01, 0.001
     contenders[1].steps, contenders[1].metrics = None, [metric(1.1, 0.1)]
     contenders[4].likelihood = Likelihood(None, "undefined", 9)
     text = page(between(*contenders))
@@ -128,6 +129,7 @@ def test_the_page_marks_the_best_alone_and_the_tied_by_name():
     assert (
         "Best likelihood: a and c, tied" in said and "Samples nearest to real data by distance: a and b, tied" in said
     )
+    assert "The fastest of the nearest to draw from: b, 10 ms a sample." in said, "not of all: e is faster"
     assert "Hardly trained, by less than one epoch: d; it stands behind the others everywhere." in said
     assert "7 steps, 3 s CPU" in said and "closed form, 3 s CPU" in said
     alone = page(between(*(c for c in contenders if c.name in "bd")))

@@ -92,8 +92,10 @@ def _in_short(result: Comparison) -> list[str]:
         name = result.metric_names[0]
         lines.append(_best_samples(result, name, sampled))
         lines += _copying(sampled)
-        quick = min(sampled, key=lambda c: c.sample_seconds or 0.0)
-        lines.append(f"Fastest sampler: {quick.name}, {_time(quick.sample_seconds)} a sample.")
+        near = result.best_by_metric(name)
+        quick = min((c for c in sampled if c.name in near), key=lambda c: c.sample_seconds or 0.0)
+        which = "The fastest of the nearest to draw from" if near[1:] else "To draw from it"
+        lines.append(f"{which}: {quick.name}, {_time(quick.sample_seconds)} a sample.")
     if hardly := [c.name for c in done if c.hardly_trained]:
         stands = "they stand" if hardly[1:] else "it stands"
         lines.append(
