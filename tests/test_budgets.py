@@ -119,7 +119,7 @@ def test_a_signal_ends_a_verb_with_its_own_code_and_nohup_is_heeded(tmp_path: Pa
 @pytest.mark.parametrize("cpu", [False, True])
 def test_a_timer_ends_what_goes_on_and_leaves_alone_what_is_done(cpu: bool):
     before = signal.getsignal(signal.SIGPROF if cpu else signal.SIGALRM)
-    with pytest.raises(TimeoutError, match="it took more than 0 s"), within(0.05, cpu=cpu):
+    with pytest.raises(TimeoutError, match="it took more than"), within(0.06, cpu=cpu):
         while True:
             sum(range(1000))
     with within(0.05, cpu=cpu):

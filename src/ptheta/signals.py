@@ -67,7 +67,7 @@ def within(seconds: float, *, cpu: bool = False) -> Iterator[None]:
     timer, number = (signal.ITIMER_PROF, signal.SIGPROF) if cpu else (signal.ITIMER_REAL, signal.SIGALRM)
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"it took more than {seconds:.0f} s.")
+        raise TimeoutError(f"it took more than {seconds:.{0 if seconds >= 10 else 1}f} s.")
 
     before = signal.signal(number, ring)
     signal.setitimer(timer, max(seconds, 1e-3))

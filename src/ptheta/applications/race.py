@@ -8,8 +8,8 @@
 The columns are the likelihood (the validation score, of models whose score is a log-likelihood or its bound) and the
 samples (the kernel distance of a few samples to validation events). Test events choose nothing. Those who go on are
 brought up to one level, so that all finalists have trained as long; but who validates no better for the time of a round
-is given no more. What was stopped early stands in the report with
-its steps, apart from the ranking.
+is given no more, and time that nobody gains by goes to first shares of those who had none. What was stopped early
+stands in the report with its steps, apart from the ranking.
 
 Everything counts: pricing, fitting, judging, scoring, opening runs, the report. What a model will cost to score is
 measured when it is first judged, and kept back; a bound that would take long is scored by fewer draws. What there is
@@ -58,6 +58,7 @@ FINALISTS = 2  # in each column
 KEPT = 0.2  # the part of the time that first shares leave in any case
 TRIED, JUDGED, FEWEST = 8, 200, 20  # samples that are timed; that are judged at most, and at least
 PATIENCE = 0.25  # the part of a share that may go to drawing samples
+SMALL = 0.05  # the part of the time left that one of them has in any case
 SLACK = 1.25  # how much dearer than its price a model in closed form may be
 PRICING = 0.25  # the part of the room of models in closed form that the price of one may take to find
 LEAST_JUDGING = 5.0  # seconds, of a processor that does nothing else
@@ -186,21 +187,25 @@ class _Race:
         """The seconds that models in closed form have, all together."""
         return self.left() * (CLOSED if self.entrants else 1.0)
 
+    def room_until(self, end: float) -> float:
+        """What one of them may still take: a small part of the time in any case."""
+        return max(1.0, end - self.clock(), SMALL * self.left())
+
     def run_closed_forms(self) -> Iterator[None]:
         """In their order; the dear ones last, cheapest first, and what would cost more than is left is left out."""
         end, dear = self.clock() + self.room(), dict[str, Price]()
         for name in self.closed:
             price = self.priced(name, end)
-            if price is not None and self.cost(price) > (end - self.clock()) / 2:
+            if price is not None and self.cost(price) > self.room_until(end) / 2:
                 dear[name] = price
             elif price is not None:
                 yield from self.run_closed_form(name, price, end)
         for name in sorted(dear, key=lambda name: self.cost(dear[name])):
-            price, room = self.cost(dear[name]), max(0.0, end - self.clock())
+            price, room = self.cost(dear[name]), self.room_until(end)
             if price <= room:
                 yield from self.run_closed_form(name, dear[name], end)
             else:
-                why = f"it would take some {max(1.0, price):.0f} s, and models in closed form have {room:.0f} s left"
+                why = f"it would take some {price:.0f} s, and there are {room:.0f} s for it"
                 self.leave_out([name], why)
 
     def run_closed_form(self, name: str, price: Price, end: float) -> Iterator[None]:
@@ -209,7 +214,7 @@ class _Race:
         self.bench.result.contenders.append(contender)
         with self.bench.guarded(contender):
             try:
-                with self.within(max(1.0, SLACK * (end - started))):
+                with self.within(SLACK * self.room_until(end)):
                     model = self.bench.fit(contender, None).model
                     self.bench.score(contender, model, draws=self.draws_within(price.per_draw))
                 self.bench.say(f"        {contender.likelihood}")
@@ -232,9 +237,9 @@ class _Race:
             return found
         self.bench.result.contenders.append(contender)  # who stops the comparison now stops this one
         with self.bench.guarded(contender):
-            room = max(0.0, end - self.clock())
+            room = self.room_until(end)
             try:
-                with self.within(max(1.0, PRICING * room)):
+                with self.within(PRICING * room):
                     found = price_of(name, self.bench, room, self.clock)
             except TimeoutError as error:
                 found = self.leave_out([name], f"to find out what it costs, {error}".removesuffix("."))
@@ -273,15 +278,17 @@ class _Race:
             if mine < 1.0 and i:
                 break
             self.give(e, max(1.0, mine))
+        self.try_others(max(1.0, share), pot - (self.clock() - began))
+
+    def try_others(self, share: float, pot: float) -> None:
+        """First shares for those that had none, of the families that lead first, while the pot lasts."""
         leaders = [e.family for k in (1, 2, 3) for column in COLUMNS for e in self.best(column, k)]
-        others = [e for e in new if e not in heads]
+        others, began = [e for e in self.entrants if not e.given], self.clock()
         others.sort(key=lambda e: leaders.index(e.family) if e.family in leaders else len(leaders))
         for e in others:
             if self.clock() - began + share + self.overhead() > pot:
                 break
-            self.give(e, max(1.0, share))
-        if names := [e.contender.name for e in self.entrants if not e.given]:
-            self.leave_out(names, f"a total of {_clock(self.total)} has no share for it")
+            self.give(e, share)
 
     def leave_out(self, names: Sequence[str], why: str, advice: str = "; give a larger --total, or --models") -> None:
         for name in names:
@@ -306,8 +313,14 @@ class _Race:
             rounds = len(sizes[1:] or sizes) - i
             pot = (self.left() - self.reserved(going)) / (rounds + (rounds > 1))
             self.go_on(going, pot)
-        if self.left() - self.reserved(going) > UNSPENT * self.total:  # turns took less than was feared
-            self.go_on(going, self.left() - self.reserved(going))
+        if (pot := self.left() - self.reserved(going)) > UNSPENT * self.total:  # turns took less than was feared
+            self.go_on(going, pot)
+        if (pot := self.left() - self.reserved(going)) > UNSPENT * self.total:  # nobody gains any more
+            self.try_others(max(1.0, min(e.given for e in going)) if going else self.least(), pot)
+            able = [e for e in self.entrants if e.given and e.contender.error is None]
+            going = [e for e in able if e in going or any(e in self.best(column, FINALISTS) for column in COLUMNS)]
+        if names := [e.contender.name for e in self.entrants if not e.given]:
+            self.leave_out(names, f"a total of {_clock(self.total)} has no share for it")
         self.finalists = [e for e in going if e.contender.error is None]
 
     def go_on(self, going: Sequence[Entrant], pot: float) -> None:
