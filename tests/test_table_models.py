@@ -172,6 +172,18 @@ def test_masses_of_whole_numbers_sum_to_one_far_out_and_near():
     assert torch.allclose(ours, (ends[0] - ends[1]).log(), rtol=1e-4)
 
 
+def test_where_a_gaussian_is_wide_its_density_at_whole_numbers_is_their_mass():
+    k, mean, scale = torch.arange(-4000, 4001).double(), torch.tensor([300.0]).double(), torch.tensor([101.0]).double()
+    wide = log_mass(k, mean, scale, None)[:, 0]
+    cells = torch.special.ndtr((k + 0.5 - mean) / scale) - torch.special.ndtr((k - 0.5 - mean) / scale)
+    assert torch.allclose(wide.exp(), cells, rtol=0, atol=1e-7) and not torch.equal(wide.exp(), cells)
+    assert float(wide.exp().sum()) == pytest.approx(1.0, abs=1e-12)
+    with_tail = log_mass(k, mean, scale, 0)[:, 0].exp()
+    assert float(with_tail.sum()) == pytest.approx(1.0, abs=1e-5) and float(with_tail[k < 0].sum()) == 0
+    both = log_mass(k, torch.tensor([300.0, 0.0]).double(), torch.tensor([101.0, 0.3]).double(), None)
+    assert torch.equal(both[:, 0], wide) and float(both[:, 1].exp().sum()) == pytest.approx(1.0, abs=1e-9)
+
+
 def test_more_components_say_more_and_the_forest_finds_dependence():
     x, held = rows(2000), rows(1000, seed=5)
     nats = {name: -float(MODELS[name]().fit(x).log_prob(held).mean()) for name in MODELS}

@@ -39,6 +39,8 @@ __all__ = ["ColumnMixture", "cell_of", "log_between", "log_mass", "margins", "to
 IMPOSSIBLE = -1e30  # the log-probability of what cannot be; finite, so that differences stay numbers
 NARROWEST = 0.05  # of a step: the least standard deviation of whole numbers
 PRIOR = 1.0  # how many rows of all the others each component is mixed with
+SMOOTH = 100.0  # steps: a Gaussian so wide has the mass of its density
+LOG_ROOT = 0.9189385332046727  # log sqrt(2 pi)
 HALF = 0.5  # pseudo-counts that an outcome has over all components
 
 
@@ -191,28 +193,37 @@ def column_log_prob(f: Column, cells: Tensor, log_p: Tensor, mean: Tensor, scale
     value = cells.nan_to_num(f.mean)
     if f.kind == "number":
         z = ((value[:, None] - f.mean) / f.scale - mean) / scale
-        density = -0.5 * z.square() - (scale * f.scale).log() - 0.9189385332046727  # log sqrt(2 pi)
+        density = -0.5 * z.square() - (scale * f.scale).log() - LOG_ROOT
         return torch.where(blank, term, term + density)
     if is_dense(f):
         mean, scale = mean[:1], scale[:1]
     mass = log_mass(value, f.mean + f.scale * mean, f.scale * scale, f.least)  # (B, M)
     rest = log_p[:, f.rest] + mass
-    is_level = (code < f.rest)[:, None]
-    return torch.where(blank, term, torch.where(is_level, torch.logaddexp(term, rest), rest))
+    if f.levels:
+        rest = torch.where((code < f.rest)[:, None], torch.logaddexp(term, rest), rest)
+    return rest if f.blank is None else torch.where(blank, term, rest)
 
 
 def log_mass(k: Tensor, mean: Tensor, scale: Tensor, least: int | None) -> Tensor:
     """log of a Gaussian's mass on each whole number (B,), for means and deviations (M,), with shape (B, M).
 
-    The least number takes the tail below it, and numbers below it have none.
+    The least number takes the tail below it, and numbers below it have none. Where a deviation is more than ``SMOOTH``
+    steps, the density stands for the mass: they differ by (z^2 - 1) / (24 scale^2) of it, and densities at whole
+    numbers sum to one as well, to within exp(-2 pi^2 scale^2) (Poisson's summation), at a tenth of the cost.
     """
-    low, high = ((k[:, None] + half - mean) / scale for half in (-0.5, 0.5))
-    inside = log_between(low, high)
+    z = (k[:, None] - mean) / scale
+    inside = -0.5 * z.square() - (scale.log() + LOG_ROOT)
+    narrow = scale <= SMOOTH
+    if bool(narrow.any()):
+        low, high = ((k[:, None] + half - mean[narrow]) / scale[narrow] for half in (-0.5, 0.5))
+        inside[:, narrow] = log_between(low, high)
+    inside = inside.clamp(min=IMPOSSIBLE)
     if least is None:
         return inside
-    tail = torch.special.log_ndtr(high).clamp(min=IMPOSSIBLE)
-    inside = torch.where(k[:, None] == least, tail, inside)
-    return torch.where(k[:, None] < least, IMPOSSIBLE, inside)
+    ends = k == least
+    inside[ends] = torch.special.log_ndtr((least + 0.5 - mean) / scale).clamp(min=IMPOSSIBLE)
+    inside[k < least] = IMPOSSIBLE
+    return inside
 
 
 def log_between(low: Tensor, high: Tensor) -> Tensor:
