@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ptheta.cli import main
+from ptheta.cli.train import free_folder, newest_folder
 from ptheta.files import LOCK, is_unused, locked, replace_file
 from ptheta.papers import ROWS, keep, kept
 from ptheta.runs import fit_run, open_run
@@ -65,6 +68,25 @@ def test_a_folder_of_which_nothing_came_is_left_as_it_was(tmp_path: Path):
         assert is_unused(tmp_path / "new")
         raise ZeroDivisionError
     assert not (tmp_path / "new").exists()
+
+
+def test_two_that_start_at_once_get_a_folder_each_and_one_of_which_nothing_came_goes(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    all_hold = threading.Barrier(8)
+
+    def take(_: int) -> str:
+        with free_folder("nade-bars") as folder:
+            all_hold.wait()
+            return folder.name
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(take, range(8))) == [f"nade-bars-{n}" for n in range(1, 9)]
+    assert not Path("runs").exists() and newest_folder("nade-bars") is None
+    fit = ["fit", "nade", "--data", "bars", "--steps", "1", "--hidden", "4", "--quiet"]
+    for words, code in ((fit, 0), ([*fit, "--learning-rate", "-1"], 2), (fit, 0)):
+        assert main(words) == code
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["nade-bars-1", "nade-bars-2"]
+    assert newest_folder("nade-bars") == Path("runs/nade-bars-2")
 
 
 def test_a_file_is_replaced_whole_or_stays(tmp_path: Path, monkeypatch):

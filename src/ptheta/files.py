@@ -18,7 +18,7 @@ try:
 except ImportError:  # a system without flock has no locks
     fcntl = None
 
-__all__ = ["LOCK", "is_unused", "locked", "replace_file", "told"]
+__all__ = ["LOCK", "is_unused", "locked", "remove_unused", "replace_file", "told"]
 
 LOCK = ".lock"
 FRESH = ".new-"  # begins the name of a file while it is written
@@ -47,10 +47,8 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
             os.pwrite(handle, json.dumps(words).encode(), 0)
         yield
     finally:
-        if made and is_unused(folder):  # nothing came of it
-            with suppress(OSError):
-                (folder / LOCK).unlink()
-                folder.rmdir()
+        if made:
+            remove_unused(folder)
         os.close(handle)
 
 
@@ -83,6 +81,14 @@ def _holder(handle: int) -> str:
 def is_unused(folder: Path) -> bool:
     """Whether a folder is missing or empty, but for a lock and what a kill may leave at the very start."""
     return not folder.exists() or all(f.name == LOCK or f.name.startswith(FRESH) for f in folder.iterdir())
+
+
+def remove_unused(folder: Path) -> None:
+    """Removes a folder of which nothing came; one that holds anything, or cannot be removed, stays."""
+    if is_unused(folder):
+        with suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def replace_file(path: Path, text: str | bytes) -> None:

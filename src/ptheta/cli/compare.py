@@ -4,6 +4,7 @@ import json as jsonlib
 import math
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,29 +75,30 @@ def compare(
     loaded = load(data, **loading)
     for note in loaded.notes:
         say(f"data: {note}", error=True)
-    out = out or free_folder(Path("runs"), f"compare-{Path(loaded.name).name}")
-    if task == "translate":
-        how = {"models": models, "minutes": minutes or MINUTES, "budget": budget, "samples": samples, "seed": seed}
-        return _translating(loaded, out, {**how, "resume": resume, "source": data, "data_options": loading}, json)
     conditional = conditional or given is not None
-    growing = comparing(
-        loaded,
-        out,
-        models=models,
-        total=total,
-        minutes=minutes,
-        budget=budget,
-        samples=samples,
-        seed=seed,
-        resume=resume,
-        conditional=conditional,
-        source=data,
-        data_options=loading,
-        watch=lambda name, folder: watcher(name, folder),
-        say=lambda text: say(text, error=True),
-        gone=time.perf_counter() - began,
-    )
-    return _told(_reported(growing, out), out, json)
+    with ExitStack() as held:
+        out = out or held.enter_context(free_folder(f"compare-{Path(loaded.name).name}"))
+        if task == "translate":
+            how = {"models": models, "minutes": minutes or MINUTES, "budget": budget, "samples": samples, "seed": seed}
+            return _translating(loaded, out, {**how, "resume": resume, "source": data, "data_options": loading}, json)
+        growing = comparing(
+            loaded,
+            out,
+            models=models,
+            total=total,
+            minutes=minutes,
+            budget=budget,
+            samples=samples,
+            seed=seed,
+            resume=resume,
+            conditional=conditional,
+            source=data,
+            data_options=loading,
+            watch=lambda name, folder: watcher(name, folder),
+            say=lambda text: say(text, error=True),
+            gone=time.perf_counter() - began,
+        )
+        return _told(_reported(growing, out), out, json)
 
 
 def _require_meant(task: str, **options: object) -> None:

@@ -1,12 +1,13 @@
 """``ptheta reproduce``: a row of a paper's table."""
 
 import json as jsonlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from tyro.conf import Positional
 
-from ptheta.cli.train import free_folder, say
+from ptheta.cli.train import free_folder, newest_folder, say
 
 __all__ = ["reproduce"]
 
@@ -50,13 +51,14 @@ def reproduce(
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out should be a folder that keeps results, but {out} is a file.")
     kept(name, out)  # what is there must be readable before hours are spent
-    run = run or _run_folder(f"{name}-seed-{seed}", resume)
-    if run.exists() and not resume:
+    if run is not None and run.exists() and not resume:
         raise ValueError(f"the folder {run} exists already. Give --resume to go on with it, or another --run.")
-    took = _duration(row.small.seconds if row.small else row.seconds)
-    say(f"{name}: expected to take {took}; if stopped, --resume goes on in {run}", error=True)
-    result = run_row(name, seed=seed, folder=run)
-    path = keep(result, out)
+    took, stem = _duration(row.small.seconds if row.small else row.seconds), f"{name}-seed-{seed}"
+    with ExitStack() as held:
+        run = run or (newest_folder(stem) if resume else None) or held.enter_context(free_folder(stem))
+        say(f"{name}: expected to take {took}; if stopped, --resume goes on in {run}", error=True)
+        result = run_row(name, seed=seed, folder=run)
+        path = keep(result, out)
     if json:
         say(jsonlib.dumps(result, indent=1))
     else:
@@ -98,13 +100,6 @@ def _show_result(result: dict[str, Any]) -> None:
     ends = {f"{end}: {result[end][1]}": result[end][0] for end in ("floor", "ceiling") if result[end]}
     for what, number in (ends | result["details"]).items():
         say(f"  {shown(number):>10}  {what}")
-
-
-def _run_folder(stem: str, resume: bool) -> Path:
-    """The first free folder of a row and seed, or the newest one to go on with."""
-    free = free_folder(Path("runs"), stem)
-    newest = free.with_name(f"{stem}-{int(free.name.rpartition('-')[2]) - 1}")
-    return newest if resume and newest.exists() else free
 
 
 def _duration(seconds: float) -> str:

@@ -6,18 +6,21 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
 from ptheta.cli.options import about, data_options, documented, record
+from ptheta.files import remove_unused
 from ptheta.recipes import RECIPES, find_recipe
 from ptheta.recipes.renamed import RENAMED
 
-__all__ = ["fit", "free_folder", "say", "say_next", "watcher"]
+__all__ = ["fit", "free_folder", "newest_folder", "say", "say_next", "watcher"]
 
 GIVEN = "low-resolution=4, grey, half=top, edges, frames=4, patches=3x8, box=8, random=.5; of folders pair or caption"
 PICTURED = 64  # samples in a picture
+RUNS = Path("runs")
 OWN: dict[str, tuple[Any, Any, str]] = {
     "data": (str, "digits", "a data set's name, or a path to images, .npy, .npz, .csv or .txt"),
     "out": (Path | None, None, "the run folder; by default runs/<model>-<data>-<n>"),
@@ -86,20 +89,22 @@ def _fit(words: Sequence[str]) -> None:
     data = Processes().together(lambda: load(chosen["data"], **loading))
     for note in data.notes:
         say(f"data: {note}", error=True)
-    out = chosen["out"] or free_folder(Path("runs"), f"{name}-{Path(data.name).name}")
     conditional = chosen["conditional"] or chosen["given"] is not None
-    run = fit_run(
-        name,
-        data,
-        out,
-        dials={n: chosen[n] for n, (_, default, _) in dials.items() if chosen[n] != default},
-        training={n: chosen[n] for n in options},
-        source=chosen["data"],
-        data_options=loading,
-        conditional=conditional,
-        resume=chosen["resume"],
-        watch=None if chosen["quiet"] else watcher(name, out, data if conditional else data.without_context()),
-    )
+    with ExitStack() as held:
+        stem, processes = f"{name}-{Path(data.name).name}", Processes()
+        out = chosen["out"] or Path(processes.lead(lambda: str(held.enter_context(free_folder(stem)))))
+        run = fit_run(
+            name,
+            data,
+            out,
+            dials={n: chosen[n] for n, (_, default, _) in dials.items() if chosen[n] != default},
+            training={n: chosen[n] for n in options},
+            source=chosen["data"],
+            data_options=loading,
+            conditional=conditional,
+            resume=chosen["resume"],
+            watch=None if chosen["quiet"] else watcher(name, out, data if conditional else data.without_context()),
+        )
     say(f"fitted {name} on {data.name} in {run.record['seconds']:.1f} s: {out}")
     drawn = [command("sample", out, "-n", 64)] if isinstance(run.model, Distribution) else []
     say_next(command("evaluate", out), *drawn)
@@ -187,12 +192,36 @@ def _with_pictures(states: Iterator[Any], model: Any, folder: Path, data: Any) -
         yield state
 
 
-def free_folder(parent: Path, stem: str) -> Path:
-    """The first of stem-1, stem-2, ... below ``parent`` that does not exist."""
-    n = 1
-    while (parent / f"{stem}-{n}").exists():
-        n += 1
-    return parent / f"{stem}-{n}"
+@contextmanager
+def free_folder(stem: str) -> Iterator[Path]:
+    """Makes the first folder of stem-1, stem-2, ... below ``runs`` that is not there: no other process has it then.
+
+    Args:
+        stem: What its name begins with.
+
+    Yields:
+        The folder, which goes again if nothing comes of it.
+    """
+    folder = next(each for n in count(1) if _is_new(each := RUNS / f"{stem}-{n}"))
+    try:
+        yield folder
+    finally:
+        remove_unused(folder)
+        remove_unused(RUNS)
+
+
+def newest_folder(stem: str) -> Path | None:
+    """The last folder of stem-1, stem-2, ... below ``runs`` that is there, or None."""
+    there = [*takewhile(Path.exists, (RUNS / f"{stem}-{n}" for n in count(1)))]
+    return there[-1] if there else None
+
+
+def _is_new(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
 
 
 def say(text: str, *, error: bool = False) -> None:

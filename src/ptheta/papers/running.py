@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ptheta.files import locked, replace_file
+from ptheta.files import is_unused, locked, replace_file
 from ptheta.papers.row import Found, Row
 from ptheta.papers.rows import find_row
 
@@ -39,7 +39,7 @@ def run_row(name: str, seed: int = 0, folder: Path | None = None) -> dict[str, A
     if row.small is not None and is_small:
         row = row.small
     started, started_cpu = time.perf_counter(), time.process_time()
-    is_resumed = folder is not None and folder.exists()
+    is_resumed = folder is not None and not is_unused(folder)
     with nullcontext(folder) if folder else TemporaryDirectory() as kept:
         where = Path(kept or "")
         found = row.run(seed, where) if row.run else _fitted(row, seed, device if row.gpu_seconds else "cpu", where)

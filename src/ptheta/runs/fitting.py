@@ -147,6 +147,8 @@ def merged_training(
         if own.keys() & set(LENGTHS):  # another length takes the place of the one before, whose clock goes with it
             kept = {k: v for k, v in start.items() if k not in (*LENGTHS, "budget")}
         merged[stage.name] = _with_precision({**kept, **own}, kept)
+        if stage in trained:
+            Training.of(**merged[stage.name])  # what cannot be is refused before anything is written
     return merged
 
 
