@@ -21,6 +21,12 @@ FAULTS: Faults = {
             "a file read whole is shuffled",
         ),
         Fault("{self.context_space}{self.digest}", "{self.context_space}", "the fingerprint forgets the file"),
+        Fault('"test": len(self.test)}', '"test": len(self.valid)}', "as many test events as validation events"),
+        Fault("return events.x if self.view is None or", "return events.x if True or", "parts are shown for wholes"),
+        Fault(
+            "float(sum(sums)) / sum(counts)", "float(sum(sums)) / len(sums)", "the sum over events is called the mean"
+        ),
+        Fault("space.adopt(x, self.space), None", "x, None", "columns of other data by their place, not their name"),
     ),
     "data/events.py": (
         Fault(
@@ -97,15 +103,15 @@ FAULTS: Faults = {
             "labels are numbered by text, named by number",
         ),
         Fault("own = asked[mine] - start", "own = asked[mine]", "rows of a later array are those of the first"),
-        Fault("lambda x: turn(x) // 255", "lambda x: turn(x) // 256", "white is read as black"),
-    ),
-    "data/checks.py": (
-        Fault("int(first[0]) + row", "int(first[0])", "the place of a fault is that in its piece"),
+        Fault("x.transpose(0, 3, 1, 2)", "x.transpose(0, 3, 2, 1)", "colour pictures are transposed"),
+        Fault("n = levels or (2 if facts.top <= 1 else 256)", "n = levels or 256", "bits are 256 levels"),
         Fault(
-            "self.first_bad = row + self.rows, column",
-            "self.first_bad = row, column",
-            "the place of NaN is that in its piece",
+            "len(roles[s]) if s in roles else 0 for s in SPLITS]",
+            "len(roles[s]) if s in roles else 0 for s in SPLITS[::-1]]",
+            "train and test change places",
         ),
+        Fault("if levels in (None, 2) and dtype", "if False and dtype", "white and black are 256 levels"),
+        Fault("lambda x: turn(x) // 255", "lambda x: turn(x) // 256", "white is read as black"),
     ),
     "data/synthetic.py": (
         Fault(
@@ -212,31 +218,6 @@ FAULTS: Faults = {
             '("valid", whole.valid, n // 5), ("test", whole.train, n // 5)',
             "test pictures made of training digits",
         ),
-    ),
-    "data/text.py": (
-        Fault(
-            "sizes = (chunks - n_test - n_valid, n_valid, n_test)",
-            "sizes = (chunks - n_test - n_valid, n_test, n_valid)",
-            "the fractions of validation and test swapped",
-        ),
-        Fault(
-            "len(p) // sequence_length * sequence_length", "len(p) // sequence_length", "most of each part is dropped"
-        ),
-        Fault("= tokens + 1", "= tokens", "padding and the first letter are one"),
-        Fault("return words and len(", "return len(", "prose is read as a list"),
-    ),
-    "data/tables.py": (
-        Fault(
-            "((values == 0) | (values == 1)).all()",
-            "((values == 0) | (values == 1)).any()",
-            "any zero makes a table of bits",
-        ),
-        Fault(
-            "Real.standardising(splits[0].x, space.columns)",
-            "Real.standardising(splits[2].x, space.columns)",
-            "standardised on the test events",
-        ),
-        Fault("return int(which) - 1", "return int(which) - 2", "the label is the column before the one named"),
     ),
     "data/tabular.py": (
         Fault("Events(rest[order[n_valid:]])", "Events(rest[order])", "validation events leak into training"),

@@ -2,7 +2,9 @@
 
 from . import (
     adversarial,
+    applications,
     autoregressive,
+    cli,
     core,
     data,
     diffusion,
@@ -12,7 +14,12 @@ from . import (
     latent,
     metrics,
     nn,
+    papers,
     pixels,
+    readers,
+    recipes,
+    report,
+    runs,
     sequences,
     training,
 )
@@ -25,6 +32,7 @@ FAULTS: Faults = {
     for module in (
         core,
         data,
+        readers,
         distributions,
         nn,
         autoregressive,
@@ -37,6 +45,12 @@ FAULTS: Faults = {
         energy,
         metrics,
         training,
+        recipes,
+        runs,
+        applications,
+        papers,
+        report,
+        cli,
     )
     for file, faults in module.FAULTS.items()
 }

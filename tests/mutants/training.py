@@ -1,4 +1,4 @@
-"""Faults in training, runs and rows of papers."""
+"""Faults in training."""
 
 from .fault import Fault, Faults
 
@@ -32,6 +32,28 @@ FAULTS: Faults = {
         Fault('noise = Noise(seed).at("validation")', "noise = Noise(None)", "every validation draws other noise"),
     ),
     "training/loop.py": (
+        Fault("min(warmup, WARMED * likely)", "warmup", "the clock ends a run before its rate has risen"),
+        Fault(
+            'self.valid = self.valid[: record["validation_events"]]',
+            "pass",
+            "scores before and after a resume do not compare",
+        ),
+        Fault('self.clock.seconds += record["seconds"]', "pass", "a resumed run forgets its seconds"),
+        Fault("if not np.isfinite(value):", "if False:", "NaN trains on"),
+        Fault(
+            "data.valid.some(options.validation_events)",
+            "data.test.some(options.validation_events)",
+            "test events choose the weights",
+        ),
+        Fault('elif record["finished"]:', "elif False:", "a run that patience ended cannot be made longer"),
+        Fault(
+            "raise KeyboardInterrupt(*interrupted[:1])", "raise KeyboardInterrupt", "which signal it was is forgotten"
+        ),
+        Fault("if self.step == 0 and not self.model.step:", "if self.step == 0:", "a fitted model begins again"),
+        Fault('"events": self.step * self.batch_size}', '"events": self.step}', "steps are called events"),
+        Fault(
+            "self.pace.saving_seconds = self.pace.now() - started", "pass", "the last checkpoint is outside the minutes"
+        ),
         Fault("validated = done or self.step %", "validated = self.step %", "the last step is not validated"),
         Fault("            pace.step(started)", "            pass", "no step is timed"),
         Fault("done, due = self.processes.agree([pace.must_end(due), due])", "done = pace.must_end(False)", "late"),
@@ -128,30 +150,39 @@ FAULTS: Faults = {
         Fault("or _digest(path / file) != expected", "", "a changed file is read"),
         Fault("_step(other) <= _step(name)][-1:]", "_step(other) <= _step(name)][:1]", "the oldest is kept"),
         Fault("        _sync(pointer)", "        pass", "the pointer is not synced"),
-    ),
-    "runs/opening.py": (
         Fault(
-            'kept["best"] if "best" in kept else',
-            'kept["last"] if "best" in kept else',
-            "a run opens with its last weights, not its best",
+            'pointer.replace(folder / "current")',
+            '(folder / "current").write_text(pointer.read_text())',
+            "a kill leaves half a pointer",
         ),
-        Fault('{**kept["last"], **kept.get("ema", {})}', 'kept["last"]', "a run opens without its average"),
-        Fault("with seeded(seed):", "with seeded(0):", "every seed builds the same weights"),
-    ),
-    "runs/fitting.py": (
-        Fault("{**kept, **own}", "{**own, **kept}", "the recipe overrides the user"),
-        Fault("if own.keys() & set(LENGTHS):", "if False:", "a length stays beside the one that takes its place"),
-        Fault('own["minutes"] *= stage.share / whole', "pass", "every stage takes the whole budget"),
-    ),
-    "papers/running.py": (
-        Fault("if not math.isfinite(number):", "if False:", "a run that ends in no number is kept"),
-        Fault("seeds[str(result", "seeds = {}; seeds[str(result", "other seeds of a row are lost"),
-    ),
-    "papers/row.py": (
-        Fault("return ours <= self.pass_line", "return ours >= self.pass_line", "at most means at least"),
-        Fault("return ours >= self.pass_line", "return ours <= self.pass_line", "at least means at most"),
         Fault(
-            "abs(ours - self.paper) <= self.pass_line", "ours - self.paper <= self.pass_line", "within means not above"
+            "            name = _free_name(folder, checkpoint.step)",
+            '            name = f"{checkpoint.step:012d}"',
+            "a step that was saved and not made current",
         ),
+        Fault("    _prune(folder, name)", "    pass", "every checkpoint stays"),
+        Fault(
+            "return (names[-1], None) if names else None",
+            "return (names[0], None) if names else None",
+            "without a pointer the oldest is opened",
+        ),
+        Fault("if not (whole and named and counted):", "if False:", "a record that was changed is read"),
+    ),
+    "training/options.py": (
+        Fault("if len(lengths) > 1:", "if False:", "two lengths at once"),
+        Fault("not 0 < value < math.inf:", "not 0 <= value < math.inf:", "no steps at all"),
+        Fault(
+            '(now := getattr(options, name)) not in (was, "auto")',
+            "(now := getattr(options, name)) != now",
+            "a run goes on by other options",
+        ),
+        Fault("if asked < done or", "if", "a run is made shorter than it is"),
+        Fault(
+            'return {"minutes": self.minutes, "budget": self.budget}',
+            'return {"minutes": self.minutes, "budget": "wall"}',
+            "minutes are the wall's always",
+        ),
+        Fault("DEFAULT_EPOCHS if self.epochs is None else self.epochs", "DEFAULT_EPOCHS", "epochs do nothing"),
+        Fault("if f.name not in PASSING}", "if f.name in PASSING}", "what a run keeps and what may change exchanged"),
     ),
 }
