@@ -179,6 +179,38 @@ def test_a_bound_is_the_mean_of_its_draws_and_importance_samples_are_as_many_as_
     assert bound["estimator_error"] == pytest.approx(NORMAL_95 * math.sqrt(spread / len(x)), rel=1e-3)
 
 
+def test_events_of_files_are_called_by_their_names_in_every_table(said, tmp_path: Path):
+    from PIL import Image
+
+    rng, pictures = np.random.default_rng(3), {}
+    for i in rng.permutation(24):
+        pictures[f"{i}.png"] = rng.integers(0, 2, (4, 4), np.uint8)
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        Image.fromarray(255 * pictures[f"{i}.png"]).save(tmp_path / "pictures" / f"{i}.png")
+    said(f"fit independent --data {tmp_path / 'pictures'} --out {tmp_path / 'run'}")
+    model: Any = open_run(tmp_path / "run").model
+    for split, n in (("all", 24), ("valid", 2)):
+        rows = list(csv.reader(io.StringIO(said(f"score {tmp_path / 'run'} --split {split}"))))
+        assert rows[0][0] == "file" and len(rows) == 1 + n
+        names = [name for name, _ in rows[1:]]
+        assert names == sorted(names), "in the order of the folder"
+        x = torch.from_numpy(np.stack([pictures[name] for name in names]))[:, None]
+        np.testing.assert_allclose([float(value) for _, value in rows[1:]], model.log_prob(x).numpy(), atol=1e-6)
+
+
+def test_the_error_of_a_map_is_the_mean_over_the_split(told, said):
+    said("fit autoencoder --data bits.npz --latent 2 --hidden 8 --steps 3 --quiet --out coder")
+    model: Any = open_run("coder").model
+    for split in ("valid", "test"):
+        found = told(f"evaluate coder --samples 0 --split {split} --seed 2")
+        with torch.no_grad():
+            errors = model.validation(torch.from_numpy(arrays("bits", split)), None, Noise(2)).double()
+        assert found["likelihood"]["kind"] == "undefined" and found["error"]["n"] == SIZES[split]
+        assert found["error"]["value"] == pytest.approx(float(errors.mean()), rel=1e-6)
+        spread = float(errors.std()) / math.sqrt(len(errors))
+        assert found["error"]["half_width_95"] == pytest.approx(NORMAL_95 * spread, rel=1e-5)
+
+
 # Samples, and how near they are
 
 
@@ -192,6 +224,19 @@ def test_samples_are_the_model_s_own_under_the_seed_and_the_context(said):
         given = torch.ones(9, dtype=torch.int64)
         expected = classes.sample(9, given, noise=Noise(seed).at("sample"))  # type: ignore[attr-defined]
         assert (np.load("drawn.npy") == expected.numpy()).all()
+
+
+def test_contexts_that_nobody_gives_are_those_of_training_events_at_random(said, told):
+    with np.load("classes.npz") as found:
+        train, test = (torch.from_numpy(found[f"{s}_y"]).long() for s in ("train", "test"))
+    places = Noise(5).uniform((30,), "context")
+    model: Any = open_run("classes").model
+    said("sample classes -n 30 --seed 5 --out drawn.npy --force")
+    given = train[(places * len(train)).long()]
+    assert (np.load("drawn.npy") == model.sample(30, given, noise=Noise(5).at("sample")).numpy()).all()
+    x = model.sample(30, test[(places * len(test)).long()], noise=Noise(5).at("sample"))
+    report = evaluate_samples(x, load("classes.npz"), seed=5).to_json()
+    assert told("evaluate classes --samples 30 --seed 5")["metrics"] == report["metrics"]
 
 
 def test_samples_for_the_contexts_of_a_split_come_in_its_order(said):
