@@ -60,8 +60,8 @@ FAULTS: Faults = {
     ),
     "applications/bench.py": (
         Fault(
-            "contender.likelihood = self.likelihood(model, self.test)",
-            "contender.likelihood = self.likelihood(model, self.result.data.valid)",
+            "contender.likelihood = self.likelihood(model, self.test, draws)",
+            "contender.likelihood = self.likelihood(model, self.result.data.valid, draws)",
             "validation is compared as test",
         ),
         Fault('"seed": self.result.seed}', '"seed": 0}', "every seed is one"),
@@ -81,7 +81,11 @@ FAULTS: Faults = {
             "samples of every seed are one's",
         ),
         Fault("n=samples, seed=result.seed)", "seed=result.seed)", "--samples does nothing"),
-        Fault("draws = max(4, BOUND_DRAWS // len(self.test))", "draws = 1", "bounds of one draw have no error"),
+        Fault(
+            "self.draws = min(MOST_DRAWS, max(LEAST_DRAWS, BOUND_DRAWS // len(test)))",
+            "self.draws = 1",
+            "bounds of one draw have no error",
+        ),
         Fault(
             "sum(p.numel() for p in model.parameters())",
             "len(list(model.parameters()))",
@@ -100,7 +104,9 @@ FAULTS: Faults = {
         Fault("abs(distance) if math.isfinite(distance)", "distance if math.isfinite(distance)", "far below 0 is best"),
         Fault("real = data.whole(data.valid.some(n))", "real = data.whole(data.test.some(n))", "test events choose"),
         Fault(
-            "return self.total - REPORT - self.spent()", "return self.total - self.spent()", "no time for the report"
+            "return self.total - REPORT * self.slowness() - self.spent()",
+            "return self.total - self.spent()",
+            "no time for the report",
         ),
         Fault('- gone - state.get("spent", 0.0)', "- gone", "a total begins again on resume"),
         Fault(

@@ -103,8 +103,8 @@ FAULTS: Faults = {
     "cli/train.py": (
         Fault("training={n: chosen[n] for n in options}", "training={}", "no training option reaches the engine"),
         Fault(
-            'chosen["conditional"] or chosen["given"] is not None',
-            'chosen["conditional"]',
+            'conditional = chosen["conditional"] or chosen["given"] is not None',
+            'conditional = chosen["conditional"]',
             "what is given is not a context",
         ),
         Fault('resume=chosen["resume"]', "resume=True", "a run is gone on with unasked"),
@@ -245,11 +245,6 @@ FAULTS: Faults = {
         ),
         Fault("x, found = x * (space.n - 1), Levels", "x, found = x, Levels", "white bits are nearly black"),
         Fault("(x >= found.n // 2)", "(x < found.n // 2)", "black and white are exchanged"),
-        Fault(
-            "if (there := [file for file in files if file.exists()]) and not force:",
-            "if False:",
-            "pictures are replaced unasked",
-        ),
         Fault('f"{name}-{seen[name]}")', "name)", "pictures of one name replace one another"),
     ),
 }

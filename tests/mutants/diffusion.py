@@ -150,15 +150,13 @@ FAULTS: Faults = {
         Fault("return self.space.project(x)", "return x", "samples that are not put back into their unit"),
     ),
     "diffusion/multinomial.py": (
-        Fault(
-            "share = event / (now * here + (1 - now) / self.n)", "share = event", "the guess put in place of the event"
-        ),
+        Fault("share = event / (now * here + (1 - now) / n)", "share = event", "the guess put in place of the event"),
         Fault(
             "return self.steps * term + self._prior_term()",
             "return term + self._prior_term()",
             "one term for their sum",
         ),
-        Fault("stays = now / before", "stays = now", "1 - alpha-bar for beta"),
+        Fault("stays = event.shape[-1], now / before", "stays = event.shape[-1], now", "1 - alpha-bar for beta"),
         Fault("+ slice_of) / slices", ") / slices", "draws that stay in the first part of the chain"),
     ),
     "diffusion/gaussian.py": (

@@ -138,8 +138,8 @@ FAULTS: Faults = {
             "guidance without a model that knows no context",
         ),
         Fault(
-            "steps=min(space.dimensions, 100) if unmasking_steps",
-            "steps=space.dimensions if unmasking_steps",
+            "steps=min(space.dimensions, 100) if sampling_steps",
+            "steps=space.dimensions if sampling_steps",
             "hundreds of calls for a sample",
         ),
         Fault("if len(space.shape) != 3 or max(sides) < 16:", "if len(space.shape) != 3:", "patches of small pictures"),

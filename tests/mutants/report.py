@@ -58,8 +58,8 @@ FAULTS: Faults = {
             "the hardly trained are not told",
         ),
         Fault(
-            '[-p["validation"] for p in c.curve], label',
-            '[p["validation"] for p in c.curve], label',
+            'nats = [-p["validation"] for p in c.curve]',
+            'nats = [p["validation"] for p in c.curve]',
             "the curve upside down",
         ),
         Fault(
