@@ -38,7 +38,7 @@ FAULTS: Faults = {
             '((1e-3, 1e6, "µs"), (1, 1e3, "ms")', '((1e-3, 1e3, "µs"), (1, 1e3, "ms")', "microseconds off by a thousand"
         ),
         Fault('return f"{seconds / 60:.1f} min"', 'return f"{seconds:.1f} min"', "seconds are called minutes"),
-        Fault("quick = min(sampled", "quick = max(sampled", "the slowest sampler is called the fastest"),
+        Fault("quick = min((c for", "quick = max((c for", "the slowest sampler is called the fastest"),
         Fault(
             "{name: result.best_by_metric(name) for name in result.metric_names}",
             "{name: [r.name for r in result.by_metric(name)[-1:]] for name in result.metric_names}",
