@@ -75,7 +75,6 @@ def compare(
     loaded = load(data, **loading)
     for note in loaded.notes:
         say(f"data: {note}", error=True)
-    conditional = conditional or given is not None
     with ExitStack() as held:
         out = out or held.enter_context(free_folder(f"compare-{Path(loaded.name).name}"))
         if task == "translate":
@@ -91,7 +90,7 @@ def compare(
             samples=samples,
             seed=seed,
             resume=resume,
-            conditional=conditional,
+            conditional=conditional or given is not None,
             source=data,
             data_options=loading,
             watch=lambda name, folder: watcher(name, folder),
