@@ -128,8 +128,8 @@ FAULTS: Faults = {
         Fault("budget=budget,", 'budget="wall",', "--budget does nothing"),
         Fault("gone=time.perf_counter() - began", "gone=0.0", "loading is outside the total"),
         Fault(
-            "conditional = conditional or given is not None",
-            "conditional = conditional",
+            "conditional=conditional or given is not None",
+            "conditional=conditional",
             "what is given is not a context",
         ),
         Fault("        write(result, out)", "        pass", "no report"),
