@@ -22,8 +22,8 @@ def cyclegan(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    cycle: float = 10.0,
-    identity: float = 2.0,
+    cycle: float = 2.0,
+    identity: float = 0.5,
     corruption: float = 0.05,
     history: int = 50,
     reach: int = 1,
@@ -64,7 +64,7 @@ def cyclegan(
         optimizers=adams(2e-3, squares=0.99),
         penalty=r1(gradient_penalty, space),
     )
-    return Recipe.single(model, usual_training(2_000, 32))
+    return Recipe.single(model, usual_training(1_000, 32))
 
 
 def stargan(
