@@ -154,6 +154,17 @@ def test_time_that_nobody_gains_by_goes_to_those_who_had_none(monkeypatch, tmp_p
     assert {"made", "nade"} <= {c.name for c in result.done}
 
 
+def test_one_that_still_gains_does_not_take_the_time_of_all(monkeypatch, tmp_path: Path):
+    Stage(monkeypatch)
+    for name, (final, _) in [*CURVES.items()]:
+        monkeypatch.setitem(CURVES, name, (final, 1e-3))
+    monkeypatch.setitem(CURVES, "vae", (1.05, 1e9))  # gains for ever, a little
+    monkeypatch.setitem(CURVES, "rnn", (2.9, 1e-3))
+    result = raced(tmp_path / "c", 3)
+    had = {c.name: c.fit_seconds for c in result.contenders if c.steps}
+    assert "rnn" in had and had["vae"] <= 0.5 * sum(had.values()) and result.best_by_likelihood()
+
+
 def test_samples_far_out_are_not_near_whatever_their_sign(monkeypatch, tmp_path: Path):
     monkeypatch.setattr(race, "kernel_distance", lambda real, fake: -245.6)
     result = compare(bits(400, d=6), tmp_path / "c", models=["nade", "vae"], total=0.1, samples=20)

@@ -313,20 +313,20 @@ class _Race:
             rounds = len(sizes[1:] or sizes) - i
             pot = (self.left() - self.reserved(going)) / (rounds + (rounds > 1))
             self.go_on(going, pot)
-        if (pot := self.left() - self.reserved(going)) > UNSPENT * self.total:  # turns took less than was feared
-            self.go_on(going, pot)
-        if (pot := self.left() - self.reserved(going)) > UNSPENT * self.total:  # nobody gains any more
+        if (pot := self.left() - self.reserved(going)) > UNSPENT * self.total:  # some gained no more, or took less
             self.try_others(max(1.0, min(e.given for e in going)) if going else self.least(), pot)
             able = [e for e in self.entrants if e.given and e.contender.error is None]
             going = [e for e in able if e in going or any(e in self.best(column, FINALISTS) for column in COLUMNS)]
+            self.go_on(going, self.left() - self.reserved(going))
         if names := [e.contender.name for e in self.entrants if not e.given]:
             self.leave_out(names, f"a total of {_clock(self.total)} has no share for it")
         self.finalists = [e for e in going if e.contender.error is None]
 
     def go_on(self, going: Sequence[Entrant], pot: float) -> None:
-        """Brings those who may still gain up to one level."""
+        """Brings those who may still gain up to one level; the parts of the others are kept."""
         more = [e for e in going if not e.stalled and e.contender.error is None]
-        level = _level([e.given for e in more], pot - self.overhead() * len(more))
+        part = pot * len(more) / max(1, len(going))
+        level = _level([e.given for e in more], part - self.overhead() * len(more))
         if more and level > min(e.given for e in more) + 1.0:
             self.say(f"{_names(more)} go on, to {level:.0f} s of training each")
             for e in more:
