@@ -9,7 +9,7 @@ from torch import Tensor
 from ptheta.adversarial import GAN
 from ptheta.autoregressive import MADE, NADE, PixelCNN
 from ptheta.data.dataset import Dataset, Events
-from ptheta.diffusion import DDPM
+from ptheta.diffusion import DDPM, Consistency
 from ptheta.flows import MAF, RealNVP
 from ptheta.latent import VAE, Coded
 from ptheta.nn.contexts import ClassReader, Flat, Maps, PictureReader, TextReader
@@ -23,11 +23,23 @@ from ptheta.taxonomy import leaves
 from toy_law import toy_contexts, toy_data
 
 IMAGE, VECTOR, GIVEN = Levels((1, 8, 6), 5), Levels((6,), 5), Levels((3, 4, 4), 256)
-NETWORKS = tuple(leaf.name for _, leaf in leaves() if leaf.contexts in ("any", "needed") and leaf.name != "rnn-nade")
+OTHERWISE = {"rnn-nade", "tabddpm"}  # of frames, of tables
+NETWORKS = tuple(leaf.name for _, leaf in leaves() if leaf.contexts in ("any", "needed") and leaf.name not in OTHERWISE)
 FLAT_ON_IMAGES = {"text-to-image"}  # images too, whose contexts are read as vectors
 OWN = {"srgan": Maps, "next-frame": Maps, "puzzle-gan": PatchReader}  # at its own size, or as a set of patches
 ON_IMAGES = {"row-lstm", "diagonal-bilstm", "pixelcnn", "gated-pixelcnn", "pixelcnn-pp", "dcgan", "pix2pix", *OWN}
-PICTURED = ON_IMAGES | {"regression", "realnvp", "vae", "vq-vae", "ddpm", "edm", "flow-matching", "wgan-gp", "r3gan"}
+PICTURED = ON_IMAGES | {
+    "regression",
+    "realnvp",
+    "vae",
+    "vq-vae",
+    "ddpm",
+    "edm",
+    "consistency",
+    "flow-matching",
+    "wgan-gp",
+    "r3gan",
+}
 
 
 def test_recipes_that_take_no_pictures_refuse_them_in_a_sentence():
@@ -53,6 +65,7 @@ def test_recipes_fit_and_sample_given_pictures_texts_and_many_classes(name: str,
             recipe: Any = find_recipe(name)(space, context_space)
             inner = getattr(recipe.model, "model", recipe.model)  # of a dequantised one
             inner = inner.prior if isinstance(inner, Coded) else inner
+            inner = inner.teacher if isinstance(inner, Consistency) else inner
             assert type(inner.reader) is kind
             data = toy_data(recipe.model, 8)
             recipe.fit(data, steps=1, epochs=None, batch_size=4, precision=precision, validation_events=4)

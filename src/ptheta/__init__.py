@@ -34,6 +34,7 @@ NAMES = {
     "Distribution": "model",
     "DivergenceGame": "adversarial",
     "EBM": "energy",
+    "Consistency": "diffusion.consistency",
     "EDM": "diffusion.edm",
     "EoNADE": "autoregressive.eonade",
     "Estimate": "model",

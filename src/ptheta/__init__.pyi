@@ -64,6 +64,7 @@ from ptheta.data.dataset import Dataset as Dataset
 from ptheta.data.dataset import Events as Events
 from ptheta.data.loading import load as load
 from ptheta.diffusion.absorbing import AbsorbingDiffusion as AbsorbingDiffusion
+from ptheta.diffusion.consistency import Consistency as Consistency
 from ptheta.diffusion.ddpm import DDPM as DDPM
 from ptheta.diffusion.edm import EDM as EDM
 from ptheta.diffusion.matching import FlowMatching as FlowMatching

@@ -57,6 +57,8 @@ from ptheta.diffusion import (
     DDPM,
     EDM,
     AbsorbingDiffusion,
+    Consistency,
+    ConsistencyStudent,
     FlowMatching,
     Heun,
     LinearSchedule,
@@ -664,6 +666,11 @@ MATCHING = {
     "EDM reals": Case(
         lambda: small_noise(EDM, REALS, steps=100, width=32, noise_mean=-1.0), training=LEARNING, gap=0.3
     ),
+    "consistency of reals": Case(lambda: Consistency(small_noise(EDM, REALS), intervals=4)),
+    "consistency of levels of a class, in two calls": Case(
+        lambda: Consistency(small_noise(EDM, LEVELS, CLASSES), intervals=4, steps=2)
+    ),
+    "a student of bits": Case(lambda: ConsistencyStudent(small_noise(EDM, BITS), intervals=3)),
     "flow matching levels of a class": Case(lambda: small_noise(FlowMatching, LEVELS, CLASSES)),
     "flow matching bits, paired optimally": Case(
         lambda: small_noise(FlowMatching, BITS, pairing="optimal", sampler=DDIM(4, eta=1.0)), alone=False

@@ -1,6 +1,7 @@
 """Diffusion: models that learn to undo noise."""
 
 from ptheta.diffusion.absorbing import AbsorbingDiffusion
+from ptheta.diffusion.consistency import Consistency, ConsistencyStudent
 from ptheta.diffusion.ddpm import DDPM
 from ptheta.diffusion.edm import EDM
 from ptheta.diffusion.gaussian import BoundTerms, GaussianDiffusion
@@ -17,6 +18,8 @@ __all__ = [
     "AbsorbingDiffusion",
     "Ancestral",
     "BoundTerms",
+    "Consistency",
+    "ConsistencyStudent",
     "CosineSchedule",
     "FlowMatching",
     "GaussianDiffusion",

@@ -11,12 +11,12 @@ training left undone: it drew better on MNIST and on reals, worse on digits.
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from ptheta.recipes.recipe import Recipe
+from ptheta.recipes.recipe import Recipe, Stage
 
 if TYPE_CHECKING:
     from ptheta.spaces import Space
 
-__all__ = ["absorbing_diffusion", "ddpm", "edm", "flow_matching", "multinomial_diffusion"]
+__all__ = ["absorbing_diffusion", "consistency", "ddpm", "edm", "flow_matching", "multinomial_diffusion"]
 
 
 def ddpm(
@@ -93,6 +93,36 @@ def edm(
     shared = _shared(space, context_space, width, guidance)
     model = EDM(space, noise_mean=_noise_mean(space), sampler=Heun(sampling_steps, churn=churn), **shared)
     return Recipe.single(model, _training(space))
+
+
+def consistency(
+    space: "Space",
+    context_space: "Space | None" = None,
+    *,
+    width: int | None = None,
+    intervals: int = 18,
+    sampling_steps: int = 1,
+) -> Recipe:
+    """Consistency distillation: elucidated diffusion, then a network that draws its events in a call or a few.
+
+    Args:
+        space: What one event is: levels, bits or reals.
+        context_space: What one context is, or None.
+        width: The channels of the U-Nets at their finest grid (a multiple of 8), or the width of the MLPs.
+        intervals: Between so many moments of the diffusion's walk the second network learns.
+        sampling_steps: Network calls per sample.
+
+    Returns:
+        The model and its training, in two stages.
+    """
+    from ptheta.diffusion import EDM, Consistency
+    from ptheta.optimizers import Adam
+
+    teacher = EDM(space, noise_mean=_noise_mean(space), **_shared(space, context_space, width, 1.0))
+    model = Consistency(teacher, intervals=intervals, steps=sampling_steps, optimizer=Adam(1e-3, clip=1.0))
+    how = _training(space)
+    student = Stage("student", model.student, how, whole=model)
+    return Recipe(model, (Stage("teacher", model.teacher, how), student))
 
 
 def flow_matching(

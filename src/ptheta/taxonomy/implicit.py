@@ -103,6 +103,14 @@ DIRECT: dict[str, tuple[Leaf, ...]] = {
             "https://arxiv.org/abs/1703.10730", contexts="needed", images=True, variant_of="pix2pix",
         ),
     ),
+    "distilled diffusion": (
+        Leaf(
+            "consistency", "diffusion:Consistency", "diffusion:consistency",
+            "the whole walk of a diffusion in one network call", "none", "parallel", DEQUANTISED,
+            "Song, Dhariwal, Chen and Sutskever (2023), Consistency Models",
+            "https://arxiv.org/abs/2303.01469", variant_of="edm",
+        ),
+    ),
     "resampling": (
         Leaf(
             "smote", "distributions:SMOTE", "resampling:smote",
