@@ -13,9 +13,10 @@ The student has the teacher's form, f = c_skip x + c_out F(c_in x; ln σ), which
 as the teacher, and learns from neighbours of the teacher's own moments σ_0 > ... > σ_{N-1} > σ_N = 0: of noisy events
 x at σ_n, one step of Heun's rule with the teacher leads to x̂ at σ_{n+1} (algorithm 2), and
 
-    loss = sqrt(|f(x, σ_n) - f⁻(x̂, σ_{n+1})|² + c²) - c,    c = .00054 sqrt(D),
+    loss = sqrt(|f(x, σ_n) - f⁻(x̂, σ_{n+1})|² + c²) - c,    c = .1 sqrt(D),
 
-where f⁻ is f without a gradient. (The distance and the missing average of f⁻ are those of the second paper.)
+where f⁻ is f without a gradient. (The distance and the missing average of f⁻ are those of the second paper, but its
+c = .00054 sqrt(D) makes a gradient of unit length of any error however small, which blurred what needs precision.)
 
 One call makes an event of noise; more calls mend it: noise of a smaller σ is added and taken off again (algorithm 1).
 
@@ -47,7 +48,7 @@ from ptheta.optimizers import Adam, Optimizer
 __all__ = ["Consistency", "ConsistencyStudent"]
 
 CHUNK = 500  # events drawn at a time
-PSEUDO_HUBER = 0.00054
+PSEUDO_HUBER = 0.1
 
 
 @final
@@ -58,6 +59,7 @@ class ConsistencyStudent(Trained, Distribution):
         teacher: A diffusion that is trained already when the student's training begins. It is not part of the student.
         intervals: The number N of the teacher's moments between which the student learns.
         steps: Network calls of a sample.
+        network: F of the student, which then begins as it is; None: that of the teacher, and begins as the teacher.
         optimizer: The gradient rule.
     """
 
@@ -67,6 +69,7 @@ class ConsistencyStudent(Trained, Distribution):
         *,
         intervals: int = 18,
         steps: int = 1,
+        network: nn.Module | None = None,
         optimizer: Optimizer = Adam(2e-4),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__()
@@ -77,7 +80,9 @@ class ConsistencyStudent(Trained, Distribution):
             )
         self._teacher = (teacher,)  # hidden from the parameters
         self.space, self.context_space = teacher.space, teacher.context_space
-        self.network = deepcopy(teacher)
+        self.network, self.as_teacher = deepcopy(teacher), network is None
+        if network is not None:
+            self.network.network = network
         self.intervals, self.steps, self.optimizer = intervals, steps, optimizer
 
     @property
@@ -92,8 +97,9 @@ class ConsistencyStudent(Trained, Distribution):
         return [moment.time for moment in self.teacher.moments(self.intervals)]
 
     def begin(self, x: Tensor, context: Tensor | None) -> None:
-        """Starts as the teacher."""
-        self.network.load_state_dict(self.teacher.state_dict())
+        """Starts as the teacher, if it has its form."""
+        if self.as_teacher:
+            self.network.load_state_dict(self.teacher.state_dict())
 
     def objectives(self) -> Sequence[Objective]:
         return [Objective("loss", self.loss, tuple(self.network.parameters()), optimizer=self.optimizer)]
