@@ -149,3 +149,9 @@ def test_bad_calls_are_refused_in_sentences():
         small(modes=0)
     with pytest.raises(ValueError, match="packing of CTGAN should be at least 1"):
         small(packing=0)
+
+
+def test_modes_are_those_of_more_rows_than_a_batch():
+    data = rows(3000)
+    model = small().fit(data, steps=1, batch_size=10)
+    assert float(model.counts.sum()) == SPACE.dimensions * len(data)

@@ -98,7 +98,7 @@ def score_fills(
     """Fills hidden cells by a model and by what stands beside it.
 
     Args:
-        model: A mixture or a forest of tables, without contexts.
+        model: A model of tables without contexts that fills blank cells.
         name: What it is called.
         train: The rows it was fitted to, with shape (N, D).
         x: Rows with shape (n, D).
@@ -111,7 +111,7 @@ def score_fills(
     """
     space = model.space
     refuse_others(model)
-    assert isinstance(model, ColumnMixture) and isinstance(space, Table)
+    assert isinstance(space, Table)
     asked = x.masked_fill(hidden, torch.nan)
     plain = TableMixture(space, components=1).fit(train)
     found = []
@@ -119,7 +119,8 @@ def score_fills(
         drawn = torch.stack(list(fills(law, asked, n=DRAWS, seed=seed)))  # (K, n, D)
         guess = torch.stack([_guess(f.is_number, drawn[..., d]) for d, f in enumerate(space.fields)], 1)
         coverage = coverage_of(space, x, hidden, drawn, seed)
-        found.append(_filled(title, space, x, hidden, guess, _nats(law, x, hidden), coverage))
+        nats = _nats(law, x, hidden) if isinstance(law, ColumnMixture) else None
+        found.append(_filled(title, space, x, hidden, guess, nats, coverage))
     others = {"mean or mode": _means(space, train, x)} | (_imputed(space, train, asked, hidden) if peers else {})
     return [*found, *(_filled(title, space, x, hidden, guess, None, None) for title, guess in others.items())]
 

@@ -31,13 +31,13 @@ def impute(
     json: bool = False,
     force: bool = False,
 ) -> None:
-    """Fills the blank cells of a table by exact draws given the other cells of their row.
+    """Fills the blank cells of a table by draws given the other cells of their row.
 
     With --hide it says how good that is: known cells of rows that were not trained on are hidden, filled, and looked at
     again, beside means, near rows and regressions.
 
     Args:
-        run: The run folder of a mixture or a forest.
+        run: The run folder of a mixture, a forest, MADE or NADE.
         data: The table, read as the one the run was fitted on, its columns matched by name; with --hide, by default the
             run's own test rows.
         out: The csv file to write; further fills go beside it, as filled-2.csv.
@@ -48,7 +48,7 @@ def impute(
         json: Prints one JSON object.
         force: Replaces files that are there.
     """
-    from ptheta.applications.impute import fills
+    from ptheta.applications.impute import fills, how_filled
     from ptheta.data.tables import read_rows
     from ptheta.runs import open_run
     from ptheta.spaces import Table, require
@@ -83,7 +83,7 @@ def impute(
         }
         say(jsonlib.dumps(answer, indent=1))
         return
-    say(f"{blank} blank cells in {len(x)} rows filled by exact draws from {opened.name}: {out}")
+    say(f"{blank} blank cells in {len(x)} rows filled by {how_filled(opened.model)} from {opened.name}: {out}")
 
 
 def _look(run: "Run", space: "Table", x: "Tensor | None", share: float, peers: bool, seed: int, json: bool) -> None:
