@@ -165,6 +165,23 @@ def test_one_that_still_gains_does_not_take_the_time_of_all(monkeypatch, tmp_pat
     assert "rnn" in had and had["vae"] <= 0.5 * sum(had.values()) and result.best_by_likelihood()
 
 
+@pytest.mark.parametrize(("epoch", "leads"), [(20.0, True), (500.0, False)])
+def test_the_hardly_trained_go_on_where_they_can_see_an_epoch(epoch: float, leads: bool, monkeypatch, tmp_path: Path):
+    stage = Stage(monkeypatch)
+    honest = stage.fit
+
+    def fit(name: str, *args: Any, training: dict[str, Any], **options: Any) -> Any:
+        run = honest(name, *args, training=training, **options)
+        if name == "made":
+            run.record["epochs"] = 60 * training["minutes"] / epoch
+        return run
+
+    monkeypatch.setitem(CURVES, "made", (2.5, 1.0))  # best from the first share on
+    monkeypatch.setattr(bench, "fit_run", fit)
+    result = raced(tmp_path / "c", 3)
+    assert ("made" in {c.name for c in result.done}) == leads
+
+
 def test_samples_far_out_are_not_near_whatever_their_sign(monkeypatch, tmp_path: Path):
     monkeypatch.setattr(race, "kernel_distance", lambda real, fake: -245.6)
     result = compare(bits(400, d=6), tmp_path / "c", models=["nade", "vae"], total=0.1, samples=20)

@@ -427,11 +427,16 @@ class _Race:
         noise = Noise(self.bench.result.seed).at("judged")
         return data.whole(Events(distribution(model).sample(n, context, noise=noise), context))
 
+    def stays_hardly_trained(self, e: Entrant) -> bool:
+        """Whether half of the time that is left would not let it see an epoch, without which it cannot lead."""
+        after = (e.given + max(0.0, self.left()) / 2) / max(e.given, 1e-9)
+        return e.contender.hardly_trained and (e.contender.epochs or 0.0) * after < 1
+
     def best(self, column: str, k: int, among: Sequence[Entrant] | None = None) -> list[Entrant]:
-        """The k best of a column, the hardly trained behind the others."""
+        """The k best of a column, those that would stay hardly trained behind the others."""
         found = self.entrants if among is None else among
         able = [e for e in found if e.contender.error is None and e.columns.get(column) is not None]
-        return sorted(able, key=lambda e: (e.contender.hardly_trained, e.columns[column]))[:k]
+        return sorted(able, key=lambda e: (self.stays_hardly_trained(e), e.columns[column]))[:k]
 
 
 def _level(given: list[float], pot: float) -> float:
