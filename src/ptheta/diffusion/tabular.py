@@ -70,7 +70,7 @@ class TableDiffusion(LossModel):
         optimizer: The gradient rule.
 
     Example:
-        >>> from ptheta import Column, Noise
+        >>> from ptheta import Column, Noise, Table
         >>> model = TableDiffusion(Table((Column("a", "boolean", ("no", "yes")), Column("b"))), steps=5, width=8)
         >>> x = model.sample(3, noise=Noise(0))
         >>> x.shape, model.elbo(x, noise=Noise(1)).shape
