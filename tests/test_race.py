@@ -165,6 +165,19 @@ def test_one_that_still_gains_does_not_take_the_time_of_all(monkeypatch, tmp_pat
     assert "rnn" in had and had["vae"] <= 0.5 * sum(had.values()) and result.best_by_likelihood()
 
 
+def test_dear_samples_keep_no_more_than_a_part_of_the_time(monkeypatch, tmp_path: Path):
+    Stage(monkeypatch)
+    result = next(comparing(DATA, tmp_path / "c", models=MODELS, total=3, samples=0))
+    runner = race._Race(bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, "wall", None, print), 180.0, 0.0)
+    entrant, costs = runner.entrants[0], []
+    for seconds in (0.01, 1000.0):
+        monkeypatch.setattr(runner, "time_of_a_sample", lambda model, given, seconds=seconds: seconds)
+        entrant.scoring = 0.0
+        runner.judge(entrant, Biases(DATA.space).eval(), -3.0)
+        costs.append(entrant.scoring)
+    assert costs[0] == pytest.approx(1 + 0.01 * result.n_drawn) and costs[1] == pytest.approx(1 + 0.05 * 180)
+
+
 @pytest.mark.parametrize(("epoch", "leads"), [(20.0, True), (500.0, False)])
 def test_the_hardly_trained_go_on_where_they_can_see_an_epoch(epoch: float, leads: bool, monkeypatch, tmp_path: Path):
     stage = Stage(monkeypatch)

@@ -64,7 +64,7 @@ PRICING = 0.25  # the part of the room of models in closed form that the price o
 LEAST_JUDGING = 5.0  # seconds, of a processor that does nothing else
 LAST = 0.05  # the part of the time that the score of a finalist may take in any case
 CLOSED = 1 / 3  # the part of the time that models in closed form have, where there are others
-DRAWING = 0.05  # the part of the time that one bound may take to score
+DRAWING = 0.05  # the part of the time that one bound may take to score, and that is kept for a model's samples
 SLOWEST = 10.0  # the most that other work on the machine is thought to slow this down
 UNSPENT = 0.1  # the part of the time that is not left unspent while someone may gain
 REPORT = 2.0  # seconds that the report takes, of a processor that does nothing else
@@ -328,10 +328,10 @@ class _Race:
         part = pot * len(more) / max(1, len(going))
         level = _level([e.given for e in more], part - self.overhead() * len(more))
         if more and level > min(e.given for e in more) + 1.0:
-            self.say(f"{_names(more)} go on, to {level:.0f} s of training each")
-            for e in more:
-                if e.given < level:
-                    self.give(e, level)
+            below = [e for e in more if e.given < level]
+            self.say(f"{_names(below)} go on, to {level:.0f} s of training each")
+            for e in below:
+                self.give(e, level)
 
     def reserved(self, going: Sequence[Entrant]) -> float:
         """What it will cost to score the finalists, of whom there are two in each column at most."""
@@ -409,7 +409,8 @@ class _Race:
                 scoring = self.clock() - started
             e.draws = self.draws_within(per_draw)
             scoring = scoring if e.draws is None else per_draw * e.draws
-            e.scoring = scoring + self.evaluating + self.slowness() + e.sample_seconds * bench.result.n_drawn
+            drawing = min(e.sample_seconds * bench.result.n_drawn, DRAWING * self.total)  # fewer, where that is dear
+            e.scoring = scoring + self.evaluating + self.slowness() + drawing
 
     def time_of_a_sample(self, model: Model, given: float) -> float:
         """What one sample costs: from a few, or from one where that takes long already."""
