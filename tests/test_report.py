@@ -182,7 +182,8 @@ def test_who_had_how_much_time_is_said_in_good_grammar(trained: int, stopped: in
 def test_large_numbers_are_written_out_and_one_point_is_a_dot():
     far = scored("far", NOISE + 16657.82)
     point = {"seconds": 1.0, "epoch": 1.0, "validation": -3.0, "losses": {"loss": 2.0}}
-    far.curve = [point]
+    far.curve, far.sample_seconds = [point], 2.5
+    assert "<td>0.40</td>" in page(between(far)), "samples per second"
     assert "16\u2009658" in page(between(far)) and page(between(far)).count("fill: #1f77b4") >= 2, "in both figures"
     far.curve = [point, {**point, "seconds": 2.0, "epoch": 2.0}]
     assert "fill: #1f77b4" not in page(between(far)), "a line"
