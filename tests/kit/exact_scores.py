@@ -112,12 +112,19 @@ def code_sum(model: LatentBound, x: Tensor, context: Tensor | None) -> Tensor:
     z = torch.cartesian_prod(*[torch.arange(space.n)] * space.dimensions).reshape(-1, *space.shape)
     params = model.coder.decoder(model.coder.quantiser.codewords(z.reshape(len(z), *model.coder.grid)))
     params = params.reshape(len(z), 1, -1, head.width)
-    out = torch.zeros(len(x), dtype=torch.float64)
-    for i in range(len(x)):
-        given = None if context is None else context[i : i + 1].repeat(len(z), *(1,) * (context.ndim - 1))
-        log_px = head.log_prob(params[:, 0], model.space.cells(x[i : i + 1]).expand(len(z), -1)).sum(1)
-        out[i] = (log_px - model.space.log_volume + model.prior.log_prob(z, given)).logsumexp(0)
-    return out
+    prior = model.prior.log_prob(z)[:, None] if context is None else None
+    out, rows = [], max(1, NUMBERS // params.numel())
+    for some in torch.arange(len(x)).split(rows):
+        cells = model.space.cells(x[some])
+        log_px = head.log_prob(
+            params.expand(-1, len(some), -1, -1).flatten(0, 1), cells.repeat(len(z), *(1,) * (cells.ndim - 1))
+        )
+        log_px = log_px.sum(1).reshape(len(z), len(some)) - model.space.log_volume
+        if context is not None:
+            given = context[some].repeat(len(z), *(1,) * (context.ndim - 1))
+            prior = model.prior.log_prob(z.repeat_interleave(len(some), 0), given).reshape(len(z), len(some))
+        out.append((log_px + prior).logsumexp(0))
+    return torch.cat(out).double()
 
 
 def cell_integral(model: Any, x: Tensor, context: Tensor | None) -> Tensor:
