@@ -938,8 +938,8 @@ ENERGY = {
     ),
     "GSN, NADE of tokens": Case(
         lambda: GSN(NADE(TOKENS, hidden=16, context_space=TOKENS), corruption=0.5),
-        sampling={"steps": 20},
-        training={"steps": 400, "learning_rate": 0.01, "batch_size": 200, "schedule": "cosine"},
+        sampling={"steps": 8},
+        training={"steps": 150, "learning_rate": 0.02, "batch_size": 100, "schedule": "cosine"},
         distance=0.15,
     ),
     "RBM of reals": Case(lambda: GaussianRBM(REALS, hidden=3), training={"steps": 400, "learning_rate": 0.02}),
