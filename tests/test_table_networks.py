@@ -42,7 +42,7 @@ MODELS = {
 
 def lattice() -> tuple[torch.Tensor, torch.Tensor]:
     """All rows but for the sizes, which lie on a line, and the weight of each in a sum."""
-    line = torch.linspace(-40, 44, 673, dtype=torch.float64)
+    line = torch.linspace(-40, 44, 337, dtype=torch.float64)
     sizes = torch.cat([line, torch.tensor([NAN], dtype=torch.float64)])
     counts, kinds = torch.arange(0, 40, dtype=torch.float64), torch.tensor([0.0, 1.0, 2.0, NAN], dtype=torch.float64)
     stars = torch.arange(4, 19, dtype=torch.float64)
