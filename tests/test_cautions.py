@@ -55,6 +55,7 @@ def test_densities_with_spikes_rank_nobody(change, why, tmp_path: Path):
     x[:, 1] = change(x[:, 1])
     found = cautions(table(x)).unranked
     assert found is not None and found.startswith(f"Likelihoods do not rank models here: {why} so a density can be")
+    assert "Leave such columns out (of a table by --data-options drop=NAME)" in found
     result = compare(table(x), tmp_path / "c", models=["independent", "gaussian"], samples=0)
     assert result.unranked == found and result.best_by_likelihood() == [] and len(result.by_likelihood()) == 2
     text = page(result)

@@ -100,7 +100,8 @@ def _spikes(train: Events, space: Space) -> str | None:
     why = [f"{_named(which, space)} {'is' if len(which) == 1 else 'are'} {what}" for what, which in spikes.items()]
     return (
         f"Likelihoods do not rank models here: {' and '.join(why)}, so a density can be made as high as one likes by "
-        "narrow spikes. Leave such columns out, or give them as whole numbers or words."
+        "narrow spikes. Leave such columns out (of a table by --data-options drop=NAME), or give them as whole numbers "
+        "or words."
     )
 
 
