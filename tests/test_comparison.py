@@ -2,11 +2,13 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 
+from ptheta.applications.bench import contexts_of
 from ptheta.applications.compare import compare, comparing, default_models
 from ptheta.applications.comparison import Comparison, Contender
 from ptheta.data.dataset import Dataset, Events
@@ -164,6 +166,37 @@ def test_as_many_samples_are_drawn_as_are_judged_or_shown(tmp_path, monkeypatch)
         result = compare(data, tmp_path / str(samples), models=["independent"], samples=samples)
         assert (drawn.pop(), result.n_drawn, result.n_samples) == (expected, expected, judged_) and not drawn
         assert len(result.contenders[0].shown) == 36 and bool(result.contenders[0].metrics) == bool(samples)
+
+
+def test_every_model_scores_the_same_events_as_many_as_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["ptheta.applications.compare"], "MAX_TEST", 30)
+    data = bits(400)
+    result = compare(data, tmp_path / "c", models=["independent", "markov"], samples=0)
+    assert result.n_test == 30 < len(data.test)
+    for contender in result.contenders:
+        scores = open_run(contender.run).model.log_prob(data.test.some(30).x)
+        torch.testing.assert_close(contender.likelihood.log_p, scores.double())
+
+
+def test_who_cannot_be_sampled_is_scored_and_ranked_all_the_same(tmp_path, monkeypatch):
+    from ptheta.distributions import Markov
+
+    def fail(*args, **options):
+        raise RuntimeError("no sampler today")
+
+    monkeypatch.setattr(Markov, "sample", fail)
+    result = compare(bits(400), tmp_path / "c", models=["independent", "markov"], samples=0)
+    markov = result.contenders[1]
+    assert markov.error is None and markov.unsampled == "no sampler today" and "RuntimeError" in markov.failure
+    assert math.isfinite(markov.nats) and markov in result.done and markov in result.by_likelihood()
+
+
+def test_there_is_a_context_for_each_sample_however_few_events_there_are():
+    events = Events(torch.zeros(7, 2), torch.arange(7))
+    for n in (3, 7, 10, 20):
+        found = contexts_of(events, n)
+        counts = torch.bincount(found, minlength=7)
+        assert len(found) == n and int(counts.max()) - int(counts.min()) <= 1
 
 
 def test_a_trained_model_says_what_its_training_took(tmp_path):
