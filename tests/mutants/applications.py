@@ -127,7 +127,7 @@ FAULTS: Faults = {
             "what was trained is not counted",
         ),
         Fault(
-            "(e.contender.hardly_trained, e.columns[column])",
+            "(self.stays_hardly_trained(e), e.columns[column])",
             "e.columns[column]",
             "the hardly trained race with the others",
         ),
