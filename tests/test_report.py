@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from ptheta.applications.synthesize import Card, CardRow
 from ptheta.cli import main
 from ptheta.metrics.likelihood import Likelihood
+from ptheta.report.cards import card_page
 from ptheta.report.commands import command, data_words, next_commands
 from ptheta.report.page import page
 from test_comparison import NOISE, between, judged, metric, scored
@@ -264,3 +266,23 @@ def test_a_comparison_in_which_all_fail_exits_1_and_says_why(
     assert not Path("c/uniform-failure.txt").exists() and "What to type next" not in text
     (line,) = csv.DictReader(Path("c/results.csv").read_text().splitlines())
     assert line["model"] == "markov" and line["error"] == "this machine has no luck" and line["steps"] == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(5e-6, "5 µs"), (0.25, "250 ms"), (3.0, "3 s"), (150.0, "2.5 min")], ids=str
+)
+def test_a_time_is_shown_in_the_unit_that_it_has(seconds: float, shown: str):
+    contender = scored("a", NOISE)
+    contender.sample_seconds = seconds
+    assert re.search(rf"\b{shown}\b", page(between(contender)))
+
+
+def test_a_card_s_page_speaks_of_the_model_and_of_what_was_measured():
+    rows = tuple(
+        CardRow(name, 0.1, worst, column, 0.2, 0.5, None, None, None, 0.0, 0.5, 0.5)
+        for name, worst, column in (("real, held out", 0.11, "age"), ("forest", 0.37, "pay"))
+    )
+    sizes = {"train": 90, "test": 10, "learned from": 80, "likeness": 5, "distances": 4}
+    text = card_page(Card(None, rows, sizes), model="forest", data="adult", n=7)
+    assert "farthest from real rows is pay (0.370)" in text and "90 training rows, 10 held out" in text
+    assert "Usefulness" not in text and "`None`" not in text and "F1" not in text
