@@ -161,9 +161,7 @@ class Consistency(nn.Module, Distribution):
 
     Args:
         teacher: The diffusion.
-        intervals: The number of its moments between which the student learns.
-        steps: Network calls of a sample.
-        optimizer: The student's gradient rule.
+        **student: The other arguments of ``ConsistencyStudent``: intervals, steps, network, optimizer.
 
     Example:
         >>> from ptheta import EDM, Noise, Real

@@ -186,7 +186,7 @@ ROWS = (
     Row(
         name="consistency-ring",
         paper=98.89,
-        pass_line=85.0,
+        pass_line=80.0,
         rule="at least",
         unit="percent of samples within three deviations of a mode, in one network call",
         data="ring",
