@@ -180,7 +180,7 @@ def test_terms_add_up_and_importance_samples_tighten():
 
 KINDS = {"none": "undefined", "lower bound": "lower bound", "exact": "exact", "exact or estimate": "exact"}
 KINDS = {leaf.model.split(":")[1]: KINDS[leaf.score] for _, leaf in leaves()}  # of small models; others are exact
-KINDS |= {"Latent": "undefined", "VQVAE": "undefined"}
+KINDS |= {"Latent": "undefined", "VQVAE": "undefined", "ConsistencyStudent": "undefined"}
 KINDS |= {"Dequantized": "lower bound", "TrainedDequantized": "lower bound"}
 
 

@@ -339,13 +339,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("few.csv").write_text("u,v\n,y\n.7,\n")
         for old in ("old.png", "old.npy", "old.csv"):
             Path(old).write_text("mine")
-        small = "--quiet --steps 4"
+        small, fast = "--quiet --steps 4", "--quiet --steps 8 --learning-rate .1"
         assert type_(f"fit nade --data bits.npz --hidden 4 {small} --out nade") == 0
         assert type_(f"fit nade --data bits.npz --hidden 4 --learning-rate .3 --conditional {small} --out classes") == 0
         assert type_(f"fit vae --data bits.npz --hidden 8 --latent 2 {small} --out vae") == 0
         assert type_(f"fit vae --data bits.npz --hidden 8 --latent 2 --conditional {small} --out given") == 0
         for model, out in (("cyclegan", "map"), ("stargan", "stars")):
-            assert type_(f"fit {model} --data labelled --conditional --width 4 --quiet --steps 1 --out {out}") == 0
+            assert type_(f"fit {model} --data labelled --conditional --width 4 {fast} --out {out}") == 0
         for model, out, data in (
             ("markov", "markov", "bits.npz"),
             ("forest", "trees", "rows.csv"),
