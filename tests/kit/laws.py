@@ -5,6 +5,7 @@ would fail one in a thousand seeds (``FALSE_ALARM``).
 """
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 import exact_scores
+import ptheta
 from model_offers import (
     DRAWS,
     GRID,
@@ -42,24 +44,17 @@ from toy_law import values_of
 
 COUNTS = (1, 7, 100, 101)  # how many samples are drawn beside MOST of them: models draw in chunks of 100, 256, ...
 MOST = 300
+PARTS = re.compile(r"^(CHUNK|TILE) = ", re.MULTILINE)  # how families call what is in flight at once
+FAMILIES = [
+    p for p in Path(ptheta.__file__).parent.glob("*/*.py") if p.parent.name not in ("nn", "data", "metrics", "report")
+]
 CHUNKS = {  # what is in flight at once, and how little to allow instead
+    **{f"{p.parent.name}.{p.stem}.{name}": 3 for p in FAMILIES for name in PARTS.findall(p.read_text())},
     "model.NUMBERS": 1,
     "model.FEWEST": 3,
-    "autoregressive.autoregressive.CHUNK": 3,
     "autoregressive.eonade.SCORED_NUMBERS": 100,
     "autoregressive.nade.BLOCK_NUMBERS": 40,
-    "adversarial.aae.CHUNK": 3,
-    "adversarial.push_forward.CHUNK": 3,
-    "adversarial.semi_supervised.CHUNK": 3,
-    "adversarial.translation.CHUNK": 3,
-    "diffusion.consistency.CHUNK": 3,
-    "diffusion.tabular.CHUNK": 3,
-    "adversarial.ctgan.CHUNK": 3,
-    "diffusion.absorbing.CHUNK": 3,
     "diffusion.absorbing.SUBSETS": 5,
-    "diffusion.gaussian.CHUNK": 3,
-    "diffusion.matching.CHUNK": 3,
-    "diffusion.multinomial.CHUNK": 3,
     "flows.flow.CHUNK": 6,
     "distributions.chow_liu.INDICATORS": 20,
     "distributions.closed_form.CELLS": 10,
@@ -68,10 +63,6 @@ CHUNKS = {  # what is in flight at once, and how little to allow instead
     "distributions.resampling.TILE": 100,
     "distributions.table_mixture.CHUNK": 60,
     "distributions.tables.CODES": 10,
-    "latent.ladder.CHUNK": 3,
-    "latent.latent.CHUNK": 3,
-    "latent.vae.CHUNK": 3,
-    "regression.regression.CHUNK": 3,
 }
 BOUNDS = (1, 2, 8, 64)  # importance samples
 BLOCKS = 64  # into which a line is cut
