@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -87,6 +88,29 @@ def test_two_that_start_at_once_get_a_folder_each_and_one_of_which_nothing_came_
         assert main(words) == code
     assert sorted(path.name for path in Path("runs").iterdir()) == ["nade-bars-1", "nade-bars-2"]
     assert newest_folder("nade-bars") == Path("runs/nade-bars-2")
+
+
+def test_a_folder_that_another_process_takes_away_is_made_again(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mkdir, gone = Path.mkdir, []
+
+    def taken_away(self: Path, *args: Any, **options: Any) -> None:
+        if self.name == "nade-bars-1" and len(gone) < 2:
+            gone.append(self)
+            raise FileNotFoundError(2, "No such file or directory", str(self))
+        mkdir(self, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", taken_away)
+    with free_folder("nade-bars") as folder:
+        assert folder.is_dir() and len(gone) == 2
+        shutil.rmtree("runs")
+    assert not Path("runs").exists()
+
+    def none_there(self: Path) -> Any:
+        raise FileNotFoundError(2, "No such file or directory", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", none_there)
+    assert is_unused(tmp_path)
 
 
 def test_a_file_is_replaced_whole_or_stays(tmp_path: Path, monkeypatch):

@@ -80,7 +80,10 @@ def _holder(handle: int) -> str:
 
 def is_unused(folder: Path) -> bool:
     """Whether a folder is missing or empty, but for a lock and what a kill may leave at the very start."""
-    return not folder.exists() or all(f.name == LOCK or f.name.startswith(FRESH) for f in folder.iterdir())
+    try:
+        return all(f.name == LOCK or f.name.startswith(FRESH) for f in folder.iterdir())
+    except FileNotFoundError:  # also if another process takes it away meanwhile
+        return True
 
 
 def remove_unused(folder: Path) -> None:

@@ -217,10 +217,16 @@ def newest_folder(stem: str) -> Path | None:
 
 
 def _is_new(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        return False
+    for last in (*[False] * 9, True):
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:  # another process takes away the folder above, of which nothing came
+            if last:
+                raise
+            continue
+        break
     return True
 
 
