@@ -94,7 +94,7 @@ class ConsistencyStudent(Trained, Distribution):
     @property
     def sigmas(self) -> list[float]:
         """The deviations of noise σ_0 > ... > σ_N = 0."""
-        return [moment.time for moment in self.teacher.moments(self.intervals)]
+        return [moment.time for moment in self.network.moments(self.intervals)]
 
     def begin(self, x: Tensor, context: Tensor | None) -> None:
         """Starts as the teacher, if it has its form."""
@@ -112,24 +112,24 @@ class ConsistencyStudent(Trained, Distribution):
         now, then = sigmas[n], sigmas[n + 1]
         state = origin + aligned(now, origin) * noise.normal(origin.shape, "noise", origin)
         with torch.no_grad():
-            features = read(self.teacher.reader, context)
-            end = self._end(self._ahead(state, now, then, features), then, read(self.network.reader, context))
+            end = self._end(self._ahead(state, now, then, context), then, read(self.network.reader, context))
         jump = self.network.guess(state, now, read(self.network.reader, context))
         size = self.space.dimensions
         return huber((jump - end).reshape(len(x), size), PSEUDO_HUBER * math.sqrt(size))
 
-    def _ahead(self, state: Tensor, now: Tensor, then: Tensor, features: Tensor | None) -> Tensor:
+    def _ahead(self, state: Tensor, now: Tensor, then: Tensor, context: Tensor | None) -> Tensor:
         """Where the teacher's path leads, by a step of Heun's rule; to no noise at all by Euler's."""
-        steps = aligned(then - now, state)
-        slope = (state - self.teacher.guess(state, now, features)) / aligned(now, state)
+        teacher, steps = self.teacher, aligned(then - now, state)
+        features = read(teacher.reader, context)
+        slope = (state - teacher.guess(state, now, features)) / aligned(now, state)
         ahead = state + steps * slope
-        later = then.clamp(min=self.teacher.sigma_min)
-        again = (ahead - self.teacher.guess(ahead, later, features)) / aligned(later, state)
+        later = then.clamp(min=teacher.sigma_min)
+        again = (ahead - teacher.guess(ahead, later, features)) / aligned(later, state)
         return torch.where(aligned(then, state) > 0, state + steps * (slope + again) / 2, ahead)
 
     def _end(self, state: Tensor, sigma: Tensor, features: Tensor | None) -> Tensor:
         """f: where a path through the state ends; the state itself where there is no noise."""
-        jump = self.network.guess(state, sigma.clamp(min=self.teacher.sigma_min), features)
+        jump = self.network.guess(state, sigma.clamp(min=self.network.sigma_min), features)
         return torch.where(aligned(sigma, state) > 0, jump, state)
 
     @torch.no_grad()
