@@ -78,6 +78,19 @@ FAULTS: Faults = {
         Fault("torch.where(known[:, i], state[:, i], bit)", "bit", "known bits are drawn too"),
     ),
     "energy/gibbs.py": (
+        Fault("annealing_schedule(budget)", "annealing_schedule(100)", "the budget is ignored"),
+        Fault("self.chain_state.copy_(state)", "pass", "the chains of training never move on"),
+        Fault("if self.training and len(", "if len(", "scoring moves the chains of training"),
+        Fault(
+            "        if self.step > self.pretraining:",
+            "        if self.step > 10**9:",
+            "the chains of training restart at every step",
+        ),
+        Fault(
+            "len(self.chain_state) and self.step > self.pretraining",
+            "len(self.chain_state)",
+            "annealed chains fall from chains that never set out",
+        ),
         Fault(
             'noise.at("gibbs", i), temperature=temperature, known=known)',
             'noise.at("gibbs", i), known=known)',
@@ -119,8 +132,7 @@ FAULTS: Faults = {
         Fault("inner = self._inner(state) / temperature", "inner = self._inner(state)", "h1 ignores the temperature"),
         Fault("torch.where(known, state, drawn)", "drawn", "known bits are drawn too"),
         Fault("torch.sigmoid(below + second @ upper)", "torch.sigmoid(below)", "mean field of h1 forgets h2"),
-        Fault("self.settled(chains, self.k, noise)", "self.settled(chains, 1, noise)", "one Gibbs step whatever k"),
-        Fault("self.chain_state.copy_(chains)", "pass", "the persistent chains never move on"),
+        Fault("self.standing(noise), self.k, noise)", "self.standing(noise), 1, noise)", "one Gibbs step whatever k"),
         Fault(
             "return positive - self._energy(chains, first).mean()",
             "return positive + self._energy(chains, first).mean()",
@@ -146,7 +158,6 @@ FAULTS: Faults = {
             "return max(self.upper.shape) > SUMMED",
             "a bound where a sum would do",
         ),
-        Fault("annealing_schedule(budget), 100, far", "annealing_schedule(100), 100, far", "the budget is ignored"),
     ),
     "energy/gsn.py": (
         Fault("like=like) < self.corruption", "like=like) > self.corruption", "what should stay is drawn anew"),
@@ -185,7 +196,7 @@ FAULTS: Faults = {
         Fault("y * (-2 * self.log_width).exp(), self.weight", "y, self.weight", "the hidden bits see reals unscaled"),
         Fault("len(self.log_width) * math.log(2 * math.pi) / 2", "0.0", "the Gaussian's constant is forgotten"),
         Fault("return energy - self._free_energy(chains).mean()", "return energy", "there is no negative phase"),
-        Fault("low, high = (end + volume for", "low, high = (end for", "the bracket forgets the reals"),
+        Fault("+= float(self._log_volume())", "+= 0.0", "what is annealed forgets the reals"),
     ),
     "energy/ebm.py": (
         Fault("there = y - e2 / 2 * down", "there = y + e2 / 2 * down", "chains climb"),
@@ -215,16 +226,11 @@ FAULTS: Faults = {
         Fault("- weight @ self.centre", "+ weight @ self.centre", "the biases uncentred the wrong way"),
         Fault("return energy + joint_log_weights", "return energy - joint_log_weights", "log Z with the wrong sign"),
         Fault(
-            "return energy - self._free_energy(state[:, :d]).mean()",
+            "return energy - self._free_energy(chains[:, : self.space.dimensions]).mean()",
             "return energy",
             "there is no negative phase",
         ),
-        Fault(
-            "state = self.chain_state.to(energy.dtype) if self.step > 0 else",
-            "state = self.chain_state.to(energy.dtype) if self.step < 0 else",
-            "the chains restart at every step",
-        ),
-        Fault("self.settled(state, self.k, noise)", "self.settled(state, 1, noise)", "one sweep whatever k"),
+        Fault("self.standing(noise), self.k, noise)", "self.standing(noise), 1, noise)", "one sweep whatever k"),
         Fault(
             "- (alone + bits @ weight[:d, d:] @ h.T).logsumexp(1)",
             "- (alone + bits @ weight[:d, d:] @ h.T).amax(1)",
@@ -245,7 +251,6 @@ FAULTS: Faults = {
             "with hidden bits, the pseudo-likelihood of flipped bits",
         ),
         Fault("(p / temperature for p in", "(p * temperature for p in", "hot is cold"),
-        Fault("annealing_schedule(budget), 100, far", "annealing_schedule(100), 100, far", "the budget is ignored"),
         Fault("= (data.sum(0) + 1) / (len(data) + 2)", "= data.mean(0)", "frequencies of exactly 0 and 1"),
     ),
     "energy/rbm.py": (
@@ -326,11 +331,6 @@ FAULTS: Faults = {
             "(u < self.frequencies).to",
             "(u < 1 - self.frequencies).to",
             "chains begin at the negative of the data's frequencies",
-        ),
-        Fault(
-            "annealing_schedule(budget), 100, self",
-            "annealing_schedule(100), 100, self",
-            "the budget of temperatures is ignored",
         ),
     ),
 }

@@ -43,10 +43,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptheta.energy.gibbs import ChainModel
-from ptheta.energy.mcmc import annealing_schedule, bracketed_annealing, draw_bits
+from ptheta.energy.gibbs import ChainModel, refuse_context
+from ptheta.energy.mcmc import draw_bits
 from ptheta.energy.partition import BoltzmannBridge, all_bits, joint_log_weights, joint_states, sweep
-from ptheta.model import Estimate, in_parts
+from ptheta.model import in_parts
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Space, require
@@ -55,7 +55,6 @@ __all__ = ["BoltzmannMachine"]
 
 ENUMERABLE = 20  # bits whose states are summed over
 MOST_HIDDEN = 12  # hidden bits whose states are summed over for each event
-SETTLING = 100  # sweeps of the persistent chains after training, before annealed chains fall from them
 
 
 @final
@@ -80,7 +79,6 @@ class BoltzmannMachine(ChainModel):
         (torch.Size([5, 4]), torch.Size([5]), True)
     """
 
-    chain_state: Tensor
     centre: Tensor
     pairs: Tensor
 
@@ -97,8 +95,7 @@ class BoltzmannMachine(ChainModel):
     ) -> None:
         super().__init__()
         require(space, Binary, who="a Boltzmann machine")
-        if context_space is not None:
-            raise ValueError("a Boltzmann machine models p(x) only, so it takes no context: leave context_space out.")
+        refuse_context("a Boltzmann machine", context_space)
         if not 0 <= hidden <= MOST_HIDDEN:
             raise ValueError(
                 f"a Boltzmann machine sums its hidden bits out, so there may be 0 to {MOST_HIDDEN}, not {hidden}. "
@@ -135,33 +132,15 @@ class BoltzmannMachine(ChainModel):
         energy = self._free_energy(self._bits(x))
         if self.exact:
             return energy + joint_log_weights(*self.uncentred()).logsumexp((0, 1))
-        d = self.space.dimensions
-        state = self.chain_state.to(energy.dtype) if self.step > 0 else self.start(len(self.chain_state), noise)
-        with torch.no_grad():
-            state = self.settled(state, self.k, noise)
-        if self.training:
-            self.chain_state.copy_(state)
-        return energy - self._free_energy(state[:, :d]).mean()
+        chains = self.advanced(self.standing(noise), self.k, noise)
+        return energy - self._free_energy(chains[:, : self.space.dimensions]).mean()
 
     @torch.no_grad()
-    def log_partition(self, noise: Noise | None = None, budget: int = 1000) -> Estimate:
-        """log Z in nats: exact up to 20 bits in all, else by annealing from both sides.
-
-        Args:
-            noise: Where the annealed chains draw from.
-            budget: The number of temperatures, for 100 chains that climb and as many that fall.
-
-        Returns:
-            The value with its standard error, 0 when exact, and a bracket.
-        """
-        if self.is_small:
-            table = joint_log_weights(*(p.double() for p in self.uncentred()))
-            return Estimate(float(table.logsumexp((0, 1))), 0.0, exact=True)
-        noise = (noise or Noise(None)).at("annealing")
-        far = None
-        if self.step > 0:
-            far = self.settled(self.chain_state.to(self.bias.dtype), SETTLING, noise.at("settling"))
-        return bracketed_annealing(self.bridge(), annealing_schedule(budget), 100, far, noise)
+    def summed_log_partition(self) -> float | None:
+        """log Z in nats where there are at most 20 bits in all, else None."""
+        if not self.is_small:
+            return None
+        return float(joint_log_weights(*(p.double() for p in self.uncentred())).logsumexp((0, 1)))
 
     @torch.no_grad()
     def bridge(self) -> BoltzmannBridge:

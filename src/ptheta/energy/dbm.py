@@ -47,10 +47,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptheta.energy.gibbs import ChainModel
-from ptheta.energy.mcmc import annealing_schedule, bracketed_annealing, draw_bits
+from ptheta.energy.gibbs import ChainModel, refuse_context
+from ptheta.energy.mcmc import draw_bits
 from ptheta.energy.partition import RBMBridge, all_bits, enumerate_log_partition
-from ptheta.model import Estimate, in_parts, require_sizes
+from ptheta.model import in_parts, require_sizes
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Space, require
@@ -60,7 +60,6 @@ __all__ = ["DBM"]
 ENUMERABLE = 20  # bits whose states are summed over for log Z
 SUMMED = 12  # hidden bits whose states are summed over for each event
 UPDATES = 50  # of mean field, where an event is scored
-SETTLING = 100  # Gibbs steps of the persistent chains after training, before annealed chains fall from them
 
 
 @final
@@ -86,7 +85,6 @@ class DBM(ChainModel):
         (torch.Size([5, 4]), torch.Size([5]), False)
     """
 
-    chain_state: Tensor
     frequencies: Tensor
 
     def __init__(
@@ -103,8 +101,7 @@ class DBM(ChainModel):
     ) -> None:
         super().__init__()
         require(space, Binary, who="DBM")
-        if context_space is not None:
-            raise ValueError("DBM models p(x) only, so it takes no context. Build it without context_space.")
+        refuse_context("DBM", context_space)
         if len(hidden) != 2:
             raise ValueError(f"a DBM has two hidden layers, but hidden names {len(hidden)}: {hidden}.")
         first, second = hidden
@@ -152,14 +149,10 @@ class DBM(ChainModel):
         data = self._bits(x)
         if self.step < self.pretraining:
             return self._pretraining_loss(data, noise)
-        begins = bool(self.step == self.pretraining)
-        chains = self.start(len(self.chain_state), noise) if begins else self.chain_state.to(data.dtype)
+        means = self._mean_field(data, self.updates)
+        chains = self.advanced(self.standing(noise), self.k, noise)
         with torch.no_grad():
-            means = self._mean_field(data, self.updates)
-            chains = self.settled(chains, self.k, noise)
             first = self._inner(chains).sigmoid()
-        if self.training:
-            self.chain_state.copy_(chains)
         positive = self._energy(torch.cat([data, means[1]], 1), means[0])
         return positive - self._energy(chains, first).mean()  # eq. 3
 
@@ -173,23 +166,12 @@ class DBM(ChainModel):
         return layer_loss(first, half, self.upper, (self.first_bias, self.second_bias), (1, 2), noise)
 
     @torch.no_grad()
-    def log_partition(self, noise: Noise | None = None, budget: int = 1000) -> Estimate:
-        """log Z in nats: exact where H1 or D + H2 is at most 20, else by annealing from both sides.
-
-        Args:
-            noise: Where the annealed chains draw from.
-            budget: The number of temperatures, for 100 chains that climb and as many that fall.
-
-        Returns:
-            The value with its standard error, 0 when exact, and a bracket.
-        """
+    def summed_log_partition(self) -> float | None:
+        """log Z in nats where H1 or D + H2 is at most 20, else None."""
         machine = self.restricted()
-        if min(machine[0].shape) <= ENUMERABLE:
-            return Estimate(enumerate_log_partition(*(p.double() for p in machine)), 0.0, exact=True)
-        noise, far = (noise or Noise(None)).at("annealing"), None
-        if self.step > self.pretraining:
-            far = self.settled(self.chain_state.to(self.lower.dtype), SETTLING, noise.at("settling"))
-        return bracketed_annealing(self.bridge(), annealing_schedule(budget), 100, far, noise)
+        if min(machine[0].shape) > ENUMERABLE:
+            return None
+        return enumerate_log_partition(*(p.double() for p in machine))
 
     @torch.no_grad()
     def bridge(self) -> RBMBridge:

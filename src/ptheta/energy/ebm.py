@@ -40,9 +40,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from ptheta.energy.gibbs import ChainModel
-from ptheta.energy.mcmc import Bridge, annealing_schedule, bracketed_annealing
-from ptheta.model import Estimate, in_parts, require_sizes
+from ptheta.energy.gibbs import ChainModel, refuse_context
+from ptheta.energy.mcmc import Bridge
+from ptheta.model import in_parts, require_sizes
 from ptheta.nn.mlp import MLP
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
@@ -52,7 +52,6 @@ __all__ = ["EBM"]
 
 SPREAD = 5.0  # bowl widths from the middle to the end of the grid
 GRID = {1: 4001, 2: 401}  # points along each axis, by dimension
-SETTLING = 100  # moves of the persistent chains after training, before annealed chains fall from them
 
 
 @final
@@ -80,8 +79,6 @@ class EBM(ChainModel):
         (torch.Size([5, 2]), torch.Size([5]), True)
     """
 
-    chain_state: Tensor
-
     def __init__(
         self,
         space: Space,
@@ -98,8 +95,7 @@ class EBM(ChainModel):
     ) -> None:
         super().__init__()
         require(space, Real, who="EBM")
-        if context_space is not None:
-            raise ValueError("EBM models p(x) only, so it takes no context. Build it without context_space.")
+        refuse_context("EBM", context_space)
         require_sizes("EBM", k=k, chains=chains)
         if min(width, step_size) <= 0 or not 0 <= fresh <= 1:
             raise ValueError(
@@ -127,33 +123,19 @@ class EBM(ChainModel):
         if self.persistent and self.step > 0:
             again = noise.uniform((self.chains,), "fresh", like=chains) < self.fresh
             chains = torch.where(again[:, None], chains, self.chain_state)
-        chains = self.settled(chains, self.k, noise)
-        if self.training and self.persistent:
-            self.chain_state.copy_(chains)
+        chains = self.advanced(chains, self.k, noise)
         return self.height(self._reals(x)) - self.height(chains).mean()
 
     @torch.no_grad()
-    def log_partition(self, noise: Noise | None = None, budget: int = 1000) -> Estimate:
-        """log Z in nats: by quadrature in one or two dimensions, else by annealing from both sides.
-
-        Args:
-            noise: Where the annealed chains draw from.
-            budget: The number of temperatures, for 100 chains that climb and as many that fall.
-
-        Returns:
-            The value with its standard error, 0 by quadrature, and a bracket.
-        """
+    def summed_log_partition(self) -> float | None:
+        """log Z in nats by quadrature over a grid in one or two dimensions, else None."""
         d, like = self.space.dimensions, next(self.parameters())
-        if d in GRID:
-            line = torch.linspace(-1, 1, GRID[d], dtype=like.dtype, device=like.device) * SPREAD * self.width
-            grid = torch.cartesian_prod(*[line] * d).reshape(-1, d)
-            heights = torch.cat([self.height(part).double() for part in grid.split(10_000)])
-            value = float((-heights).logsumexp(0)) + d * math.log(float(line[1] - line[0]))
-            return Estimate(value, 0.0, exact=True)
-        noise, far = (noise or Noise(None)).at("annealing"), None
-        if self.persistent and self.step > 0:
-            far = self.settled(self.chain_state, SETTLING, noise.at("settling"))
-        return bracketed_annealing(self.bridge(), annealing_schedule(budget), 100, far, noise)
+        if d not in GRID:
+            return None
+        line = torch.linspace(-1, 1, GRID[d], dtype=like.dtype, device=like.device) * SPREAD * self.width
+        grid = torch.cartesian_prod(*[line] * d).reshape(-1, d)
+        heights = torch.cat([self.height(part).double() for part in grid.split(10_000)])
+        return float((-heights).logsumexp(0)) + d * math.log(float(line[1] - line[0]))
 
     def bridge(self) -> "EBMBridge":
         """The path from the Gaussian of the bowl to this model, along the network."""

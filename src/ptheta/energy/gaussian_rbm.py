@@ -40,10 +40,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptheta.energy.gibbs import ChainModel
-from ptheta.energy.mcmc import annealing_schedule, bracketed_annealing, draw_bits
+from ptheta.energy.gibbs import ChainModel, refuse_context
+from ptheta.energy.mcmc import draw_bits
 from ptheta.energy.partition import BoltzmannBridge, joint_log_weights, joint_states
-from ptheta.model import Estimate, require_sizes
+from ptheta.model import require_sizes
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Real, Space, require
@@ -52,7 +52,6 @@ __all__ = ["GaussianRBM"]
 
 ENUMERABLE = 20  # hidden bits whose states are summed over
 TRAINED = 16  # in every step of training
-SETTLING = 100  # Gibbs steps of the persistent chains after training, before annealed chains fall from them
 
 
 @final
@@ -77,8 +76,6 @@ class GaussianRBM(ChainModel):
         (torch.Size([5, 2]), torch.Size([5]), True)
     """
 
-    chain_state: Tensor
-
     def __init__(
         self,
         space: Space,
@@ -92,8 +89,7 @@ class GaussianRBM(ChainModel):
     ) -> None:
         super().__init__()
         require(space, Real, who="GaussianRBM")
-        if context_space is not None:
-            raise ValueError("GaussianRBM models p(x) only, so it takes no context. Build it without context_space.")
+        refuse_context("GaussianRBM", context_space)
         require_sizes("GaussianRBM", hidden=hidden, k=k, chains=chains)
         if exact and hidden > ENUMERABLE:
             raise ValueError(
@@ -117,39 +113,26 @@ class GaussianRBM(ChainModel):
         energy = self._free_energy(self._reals(x))
         if self.exact:
             return energy + self._log_partition()
-        start = self.chain_state if self.step > 0 else self.start(len(self.chain_state), noise)
-        chains = self.settled(start, self.k, noise)
-        if self.training:
-            self.chain_state.copy_(chains)
+        chains = self.advanced(self.standing(noise), self.k, noise)
         return energy - self._free_energy(chains).mean()
 
     @torch.no_grad()
-    def log_partition(self, noise: Noise | None = None, budget: int = 1000) -> Estimate:
-        """log Z in nats: exact up to 20 hidden bits, else by annealing them from both sides.
+    def summed_log_partition(self) -> float | None:
+        """log Z in nats where there are at most 20 hidden bits, else None."""
+        return float(self._log_partition()) if self.is_small else None
 
-        Args:
-            noise: Where the annealed chains draw from.
-            budget: The number of temperatures, for 100 chains that climb and as many that fall.
-
-        Returns:
-            The value with its standard error, 0 when exact, and a bracket.
-        """
-        if self.is_small:
-            return Estimate(float(self._log_partition()), 0.0, exact=True)
-        noise, far = (noise or Noise(None)).at("annealing"), None
-        if self.step > 0 and len(self.chain_state):
-            up = self._up(self.settled(self.chain_state, SETTLING, noise.at("settling")))
-            far = draw_bits(up, noise.uniform(up.shape, "fantasies", like=up))
-        found = bracketed_annealing(self.bridge(), annealing_schedule(budget), 100, far, noise)
-        assert found.bracket is not None
-        volume = float(self._log_volume())
-        low, high = (end + volume for end in found.bracket)
-        return Estimate(found.value + volume, found.error, exact=False, bracket=(low, high))
+    @torch.no_grad()
+    def fantasies(self, noise: Noise) -> Tensor:
+        """Hidden bits under the reals to which the chains of training lead, with shape (chains, H)."""
+        up = self._up(super().fantasies(noise))
+        return draw_bits(up, noise.uniform(up.shape, "fantasies", like=up))
 
     @torch.no_grad()
     def bridge(self) -> BoltzmannBridge:
         """The path from fair coins to the machine of the hidden bits, reals integrated out."""
-        return BoltzmannBridge(*self.marginal(), torch.zeros_like(self.hidden_bias))
+        bridge = BoltzmannBridge(*self.marginal(), torch.zeros_like(self.hidden_bias))
+        bridge.log_partition_start += float(self._log_volume())  # eq. 3
+        return bridge
 
     def marginal(self) -> tuple[Tensor, Tensor]:
         """The general Boltzmann machine of the hidden bits (eq. 3): couplings (H, H), biases (H,)."""

@@ -48,17 +48,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ptheta.energy.gibbs import ChainModel
-from ptheta.energy.mcmc import annealing_schedule, bracketed_annealing, draw_bits
+from ptheta.energy.gibbs import SETTLING, ChainModel, refuse_context
+from ptheta.energy.mcmc import draw_bits
 from ptheta.energy.partition import RBMBridge, enumerate_log_partition
-from ptheta.model import Estimate
 from ptheta.noise import Noise
 from ptheta.optimizers import SGD, Optimizer
 from ptheta.spaces import Binary, Space, require
 
 __all__ = ["RBM"]
 
-SETTLING = 100  # Gibbs steps of the persistent chains after training, before annealed chains fall from them
+ENUMERABLE = 20  # units of the smaller layer whose states are summed over
 
 
 @final
@@ -83,7 +82,6 @@ class RBM(ChainModel):
         (torch.Size([5, 4]), torch.Size([5]), True)
     """
 
-    chain_state: Tensor
     frequencies: Tensor
 
     def __init__(
@@ -99,8 +97,7 @@ class RBM(ChainModel):
     ) -> None:
         super().__init__()
         require(space, Binary, who="RBM")
-        if context_space is not None:
-            raise ValueError("RBM models p(x) only, so it takes no context. Build it without context_space.")
+        refuse_context("RBM", context_space)
         if min(hidden, k, chains) < 1:
             raise ValueError(f"hidden, k and chains should be positive, but they are {hidden}, {k} and {chains}.")
         self.space, self.context_space = space, None
@@ -141,25 +138,15 @@ class RBM(ChainModel):
         return energy - (chain.mean() if self.persistent else chain)  # eq. 3
 
     @torch.no_grad()
-    def log_partition(self, noise: Noise | None = None, budget: int = 1000) -> Estimate:
-        """log Z in nats: exact when a layer has at most 20 units, else by annealing from both sides.
-
-        Args:
-            noise: Where the annealed chains draw from.
-            budget: The number of temperatures, for 100 chains that climb and as many that fall.
-
-        Returns:
-            The value with its standard error, 0 when exact, and a bracket.
-        """
-        if min(self.weight.shape) <= 20:
-            return Estimate(enumerate_log_partition(*(p.double() for p in self.uncentred())), 0.0, exact=True)
-        noise = (noise or Noise(None)).at("annealing")
-        return bracketed_annealing(self.bridge(), annealing_schedule(budget), 100, self._fantasies(noise), noise)
-
-    def _fantasies(self, noise: Noise) -> Tensor | None:
-        """States that the persistent chains of training lead to, with shape (chains, D); None where there are none."""
-        if not (self.persistent and self.step > 0):
+    def summed_log_partition(self) -> float | None:
+        """log Z in nats where a layer has at most 20 units, else None."""
+        if min(self.weight.shape) > ENUMERABLE:
             return None
+        return enumerate_log_partition(*(p.double() for p in self.uncentred()))
+
+    @torch.no_grad()
+    def fantasies(self, noise: Noise) -> Tensor:
+        """Visible bits to which the hidden ones that training left lead, with shape (chains, D)."""
         down = self._down(self.chain_state.to(self.weight.dtype))
         bits = draw_bits(down, noise.uniform(down.shape, "fantasies", like=down))
         return self.settled(bits, SETTLING, noise.at("settling"))
