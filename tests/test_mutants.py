@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,12 @@ def test_the_check_kills_what_a_test_notices_and_nothing_else(toy: Path):
     assert reached_lines(toy, toy / "cache.json", "toy", ["tests/test_other.py"]) == {}
     kept = json.loads((toy / "cache.json").read_text())
     assert list(kept) == ["tests/test_toy.py"], "what is known of other files is kept"
+
+
+def test_a_trace_that_broke_off_is_not_taken_for_tests_that_reach_nothing(toy: Path, tmp_path: Path):
+    broken = tmp_path / "toy"
+    shutil.copytree(toy, broken)
+    (broken / "tests" / "test_broken.py").write_text("import no_such_module\n")
+    with pytest.raises(SystemExit, match="could not be traced"):
+        reached_lines(broken, broken / "new.json", "toy")
+    assert not (broken / "new.json").exists()

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -35,10 +36,15 @@ def main() -> int:
     parser.add_argument(
         "--most", type=float, default=math.inf, help="the most seconds of tests per fault, fastest first"
     )
+    parser.add_argument("--sample", type=int, help="seed so many of them only, drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--out", type=Path, help="write the verdicts to this file as JSON")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many faults at a time")
     options = parser.parse_args()
     chosen = [(f, fault) for f, faults in FAULTS.items() for fault in faults if options.only in f"{f} {fault.breaks}"]
+    if options.sample is not None and options.sample < len(chosen):
+        drawn = set(random.Random(options.seed).sample(range(len(chosen)), options.sample))
+        chosen = [pair for i, pair in enumerate(chosen) if i in drawn]
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         base = copied(ROOT, Path(folder).resolve() / "base")

@@ -31,7 +31,7 @@ from .fault import Fault
 __all__ = ["Verdict", "covering", "copied", "try_fault", "warm"]
 
 COPIED = ("src", "tests", "examples", "benchmarks", "docs")
-FILES = ("pyproject.toml", "README.md", "LOG.md", "CHANGELOG.md")
+FILES = ("pyproject.toml", "README.md", "CONTRIBUTING.md", "LOG.md", "CHANGELOG.md")
 TEST_SECONDS, SLOW_IMPORT = 60, 1.0
 OUTPUT = "output.txt"
 WARM = (
@@ -85,7 +85,7 @@ def copied(root: Path, to: Path) -> Path:
     """Copies what the tests need of a checkout, compiled."""
     for name in COPIED:
         if (root / name).is_dir():
-            shutil.copytree(root / name, to / name, ignore=shutil.ignore_patterns("results"))
+            shutil.copytree(root / name, to / name)
     for name in FILES:
         if (root / name).is_file():
             shutil.copy2(root / name, to / name)
