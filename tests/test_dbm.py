@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 from torch.nn import functional as F
 
-from ptheta.energy import DBM, annealed_importance_sampling, annealing_schedule
+from ptheta.energy import DBM, annealed_importance_sampling, annealing_schedule, bracketed_annealing
 from ptheta.energy.dbm import layer_loss
 from ptheta.metrics import likelihood
 from ptheta.noise import Noise
@@ -256,6 +256,13 @@ class TestAnnealing:
         assert not found.exact and found == model.log_partition(Noise(0), budget=100)
         assert found != model.log_partition(Noise(0), budget=90)
         assert found.bracket is not None and found.bracket[0] < exact < found.bracket[1]
+
+    @pytest.mark.parametrize("step", [0, 9, 10, 11])
+    def test_chains_fall_from_those_of_training_once_these_have_set_out(self, step):
+        model = machine(6, (21, 22), scale=0.3, pretraining=10)
+        model.step.fill_(step)
+        unknown = bracketed_annealing(model.bridge(), annealing_schedule(10), 100, None, Noise(0).at("annealing"))
+        assert (model.log_partition(Noise(0), budget=10) == unknown) == (step <= 10)
 
 
 class TestContract:
