@@ -123,6 +123,8 @@ def test_hidden_cells_on_the_command_line(tmp_path, monkeypatch, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == 60 and found["hide"] == 0.2 and len(found["filled"]) == 5
     assert found["filled"][0]["name"] == "mixture" and found["filled"][0]["n"] == found["hidden"] > 20
+    assert [each["kind"] for each in found["filled"]] == ["exact", "exact", None, None, None]
+    assert [each["how"][:5] for each in found["filled"]] == ["exact", "exact", "one g", "one g", "one g"]
     assert main(["impute", "r", "--hide", ".2", "--data", "t.csv", "--no-peers"]) == 0
     said = capsys.readouterr().out
     assert "known cells of 600 rows hidden" in said and "regressions" not in said
@@ -131,7 +133,7 @@ def test_hidden_cells_on_the_command_line(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert main(["impute", "r", "--data", "t.csv", "--out", "f.csv", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["files"] == ["f.csv"] and answer["blank"] > 0
+    assert answer["files"] == ["f.csv"] and answer["blank"] > 0 and answer["how"] == "exact draws"
     for words, why in ((["--hide", ".1", "--out", "f.csv"], "writes nothing"), ([], "--data says which table")):
         assert main(["impute", "r", *words]) == 2
         assert why in capsys.readouterr().err
@@ -159,6 +161,33 @@ def test_in_an_order_of_columns_fills_follow_their_exact_law(order):
         assert float((twin[:, 0].long().bincount(minlength=3) / len(x) - exact).abs().max()) > 0.1
 
 
+def test_nats_in_an_order_of_columns_are_summed_over_what_is_hidden():
+    """-log p(a, b | c) by all nine states of a and b, some rows blank in b; the twin sees only what comes before."""
+    space = Table(tuple(Column(name, "category", ("u", "v", "w"), blank="") for name in "abc"))
+    torch.manual_seed(3)
+    model = MADE(space, hidden=(16,)).double()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.5 * torch.randn_like(p))
+    law, x = model.without_blanks(), (Noise(0).uniform((60, 3), "x") * 3).floor().double()
+    states = torch.cartesian_prod(*[torch.arange(3)] * 3).double()
+    table = law.log_prob(states).exp().detach().reshape(3, 3, 3)
+    a, b, c = x.long().T
+    hidden = torch.zeros_like(x, dtype=torch.bool)
+    hidden[:, 0] = True
+    exact = -(table[a, b, c] / table[:, b, c].sum(0)).log()
+    blind = -(table.sum((1, 2))[a]).log()
+    x[:20, 1] = math.nan
+    exact[:20] = -(table.sum(1)[a, c] / table.sum((0, 1))[c]).log()[:20]
+    seen = score_fills(model, "made", x, x, hidden, peers=False)[0]
+    assert seen.kind == "estimate" and seen.estimator_error is not None and seen.nats is not None
+    assert abs(seen.nats - float(exact.mean())) < 1.5 * seen.estimator_error < 0.03  # false alarms: 3e-3
+    assert abs(float(blind.mean() - exact.mean())) > 2 * seen.estimator_error
+    sure = score_fills(model, "made", x, x[20:], hidden[20:].flip(1), peers=False)[0]
+    assert sure.kind == "exact" and sure.how == "exact draws" and sure.estimator_error is None
+    assert sure.nats == pytest.approx(float(-(table[a, b, c] / table[a, b].sum(1)).log()[20:].mean()), abs=1e-6)
+
+
 def test_a_model_in_an_order_of_columns_fills_a_file(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text(SPACE.to_csv(rows(300)))
@@ -167,4 +196,6 @@ def test_a_model_in_an_order_of_columns_fills_a_file(tmp_path, monkeypatch, caps
     said = " ".join(capsys.readouterr().out.split())
     assert "one of 30 a row by importance, from made" in said and ",," not in (tmp_path / "f.csv").read_text()
     assert main(["impute", "r", "--hide", ".2", "--no-peers", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["filled"][0]["nats"] is None
+    ours = json.loads(capsys.readouterr().out)["filled"][0]
+    assert ours["kind"] == "estimate" and ours["nats"] > 0 and 0 < ours["estimator_error"] < 0.2
+    assert "one of 30 a row by importance" in ours["how"]

@@ -157,9 +157,17 @@ FAULTS: Faults = {
         ),
         Fault("[:, model.order.argsort()]", "[:, model.order]", "cells in another order"),
     ),
+    "applications/impute.py": (
+        Fault("* mask[:, law.order]", "", "completions are weighed by what was drawn, too"),
+        Fault("- math.log(particles)", "", "a sum over completions for their mean"),
+        Fault(".std(1) / math.sqrt(particles)", ".std(1)", "the deviation of one completion for the standard error"),
+        Fault("known[:, model.order]", "known", "what comes after is said of the columns, not of the order"),
+    ),
     "applications/hidden.py": (
         Fault("(known, known & ~hidden)", "(known, known)", "what is hidden is known"),
         Fault("total -= float(", "total += float(", "nats without their sign"),
+        Fault("(others - both).sum()", "(both - others).sum()", "estimated nats without their sign"),
+        Fault("if variance else (nats", "if not variance else (nats", "an estimate is called exact"),
         Fault("off.square().mean().sqrt()", "off.square().mean()", "the mean square is called its root"),
         Fault("below + (u * (equal + 1)).floor().long()", "below", "ties are below"),
         Fault("- x) / scale)[numbers]", "- x))[numbers]", "errors in the columns' units"),

@@ -211,7 +211,7 @@ FAULTS: Faults = {
             "rows = own.train.loaded().x if x is None else x",
             "cells of training rows are hidden",
         ),
-        Fault("blank = int(x.isnan().sum())", "blank = x.numel()", "all cells are called blank"),
+        Fault("= int(x.isnan().sum()), how", "= x.numel(), how", "all cells are called blank"),
         Fault(
             "claim(place, force=force, source=str(data))",
             "claim(out, force=force, source=str(data))",

@@ -3,12 +3,14 @@
 Models in an order of columns (NADE, MADE) draw a cell given those before it. Where known cells come after blank ones,
 ``PARTICLES`` fills of a row are drawn so and one is kept, with a chance in proportion to how probable it makes the
 known cells that come after, prod_known p(x_d | x_<d): exact as their number grows (sampling importance resampling), and
-exact at once where all blank cells come last.
+exact at once where all blank cells come last. The mean of that product over ``EVIDENCE`` fills is an estimate without
+bias of p(known cells); its logarithm is too small on average.
 
 A fill is a draw, not a mean: over several fills the spread of a cell says how sure it is. Cells are taken to be missing
 at random: that a cell is blank says nothing of what stands in it beyond what the other cells say.
 """
 
+import math
 import warnings
 from collections.abc import Iterator
 
@@ -22,10 +24,11 @@ from ptheta.distributions.table_heads import TableHead
 from ptheta.model import Model
 from ptheta.noise import Noise
 
-__all__ = ["PARTICLES", "fills", "how_filled", "refuse_others"]
+__all__ = ["EVIDENCE", "PARTICLES", "fills", "how_filled", "known_log_prob", "refuse_others"]
 
 PARTICLES = 30  # fills of a row of which one is kept
-ROWS = 200  # that are filled at a time
+EVIDENCE = 300  # fills of a row by which the probability of its known cells is estimated
+AT_A_TIME = 6000  # fills
 
 
 def refuse_others(model: Model) -> None:
@@ -40,9 +43,11 @@ def refuse_others(model: Model) -> None:
         )
 
 
-def how_filled(model: Model) -> str:
-    """How a model draws what stands in blank cells, in a phrase."""
-    return "exact draws" if isinstance(model, ColumnMixture) else f"draws, one of {PARTICLES} a row by importance,"
+def how_filled(model: Model, known: Tensor) -> str:
+    """How a model draws what stands in blank cells of rows, in a phrase; known cells are Boolean with shape (B, D)."""
+    if isinstance(model, Autoregressive) and bool(_comes_after(model, known).any()):
+        return f"draws, one of {PARTICLES} a row by importance"
+    return "exact draws"
 
 
 def fills(model: Model, x: Tensor, *, n: int = 1, seed: int = 0) -> Iterator[Tensor]:
@@ -70,16 +75,58 @@ def fills(model: Model, x: Tensor, *, n: int = 1, seed: int = 0) -> Iterator[Ten
 @torch.no_grad()
 def _by_importance(model: Autoregressive, x: Tensor, known: Tensor, noise: Noise) -> Tensor:
     """Rows (B, D) filled by one of several completions each, drawn by how well the known cells after it fit."""
-    law, full = model.without_blanks(), x.clone()
-    for place, rows in enumerate((~known).any(1).nonzero().flatten().split(ROWS)):
-        asked, mask = (t[rows].repeat_interleave(PARTICLES, 0) for t in (x, known))
+    full, asked = x.clone(), (~known).any(1).nonzero().flatten()
+    for rows, drawn, weight, source in _completions(model, x, known, asked, PARTICLES, noise):
+        kept = inverse_cdf(weight, source.uniform((len(rows),), "kept", like=weight))
+        full[rows] = drawn[torch.arange(len(rows)), kept]
+    return full
+
+
+@torch.no_grad()
+def known_log_prob(model: Autoregressive, x: Tensor, known: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    """log p of the known cells of rows, the others summed out: exact where these come last, else an estimate.
+
+    Args:
+        model: A model of tables in an order of columns, without contexts.
+        x: Rows with shape (B, D); only their known cells matter.
+        known: Which cells are known, Boolean with shape (B, D).
+        noise: Where completions come from.
+
+    Returns:
+        Nats and their standard error, 0 where they are exact, float64, each with shape (B,).
+    """
+    value, error = (torch.zeros(len(x), dtype=torch.float64) for _ in range(2))
+    late = _comes_after(model, known)
+    for asked, particles in (((~late).nonzero().flatten(), 1), (late.nonzero().flatten(), EVIDENCE)):
+        for rows, _, weight, _ in _completions(model, x, known, asked, particles, noise):
+            value[rows] = weight.logsumexp(1) - math.log(particles)
+            if particles > 1:
+                error[rows] = (weight - value[rows, None]).exp().std(1) / math.sqrt(particles)
+    return value, error
+
+
+def _completions(
+    model: Autoregressive, x: Tensor, known: Tensor, asked: Tensor, particles: int, noise: Noise
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Noise]]:
+    """Completes the asked rows of x (B, D) several times, a few rows at a time.
+
+    Yields the numbers of the rows (b,), their completions (b, particles, D), log prod_known p(x_d | x_<d) of each (b,
+    particles), and a source of noise for them.
+    """
+    law = model.without_blanks()
+    for place, rows in enumerate(asked.split(max(1, AT_A_TIME // particles)) if len(asked) else ()):
+        part, mask = (t[rows].repeat_interleave(particles, 0) for t in (x, known))
         source = noise.at("rows", place)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*come after open ones.*")  # which is what the weights mend
-            drawn = law.complete(asked, mask, noise=source)
+            drawn = law.complete(part, mask, noise=source)
         cells = law.cells(drawn)
         fits = law.head.log_prob(law.conditionals(cells), cells) * mask[:, law.order]
-        weight = fits.sum(1).double().reshape(len(rows), PARTICLES)
-        kept = inverse_cdf(weight, source.uniform((len(rows),), "kept", like=weight))
-        full[rows] = drawn.reshape(len(rows), PARTICLES, -1)[torch.arange(len(rows)), kept]
-    return full
+        shape = (len(rows), particles)
+        yield rows, drawn.reshape(*shape, x.shape[1]), fits.sum(1).double().reshape(shape), source
+
+
+def _comes_after(model: Autoregressive, known: Tensor) -> Tensor:
+    """Whether a known cell of each row (B, D) comes after one that is not, in the model's order, with shape (B,)."""
+    ordered = known[:, model.order]
+    return ((~ordered).cumsum(1).gt(0) & ordered).any(1)

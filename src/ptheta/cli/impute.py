@@ -72,18 +72,12 @@ def impute(
     x = read_rows(data, space)
     for place, full in zip(places, fills(opened.model, x, n=n, seed=seed), strict=True):
         replace_file(place, space.to_csv(full).encode(space.dialect.encoding))
-    blank = int(x.isnan().sum())
+    blank, how = int(x.isnan().sum()), how_filled(opened.model, ~x.isnan())
     if json:
-        answer = {
-            "run": str(run),
-            "model": opened.name,
-            "rows": len(x),
-            "blank": blank,
-            "files": list(map(str, places)),
-        }
-        say(jsonlib.dumps(answer, indent=1))
+        head = {"run": str(run), "model": opened.name, "rows": len(x), "blank": blank, "how": how}
+        say(jsonlib.dumps({**head, "files": list(map(str, places))}, indent=1))
         return
-    say(f"{blank} blank cells in {len(x)} rows filled by {how_filled(opened.model)} from {opened.name}: {out}")
+    say(f"{blank} blank cells in {len(x)} rows filled by {how}, from {opened.name}: {out}")
 
 
 def _look(run: "Run", space: "Table", x: "Tensor | None", share: float, peers: bool, seed: int, json: bool) -> None:
