@@ -23,6 +23,7 @@ from ptheta.metrics import (
     precision_recall_density_coverage,
     samples,
     train_share,
+    train_share_interval,
     two_sample_test,
 )
 from ptheta.metrics.c2st import area_under_curve
@@ -646,6 +647,33 @@ def test_the_train_share_by_hand():
     influence = [0, slopes[0], slopes[0], slopes[1], 0]
     assert error == pytest.approx(np.std(influence, ddof=1) / math.sqrt(5), rel=1e-4)
     assert train_share(near[1], near[1]) == (0.5, 0)
+
+
+@pytest.mark.parametrize(("sizes", "width"), [((160, 10, 10), 0.9), ((160, 20, 1000), 0.35), ((800, 100, 500), 0.2)])
+def test_the_interval_of_the_train_share_covers_a_half_of_strangers(sizes, width):
+    """Also of few held-out events, of which the error over samples alone, the twin, misses it too often."""
+    covered, twin, widths = 0, 0, []
+    for seed in range(60):
+        near = [
+            nearest_neighbours(normal(sizes[2], 3, 3 * seed), normal(n, 3, 3 * seed + i))
+            for i, n in enumerate(sizes[:2], 1)
+        ]
+        (low, high), (share, error) = train_share_interval(*near), train_share(*near)
+        assert 0 <= low <= share <= high <= 1
+        covered, twin = covered + (low <= 0.5 <= high), twin + (abs(share - 0.5) < 1.96 * error)
+        widths.append(high - low)
+    assert covered >= 51 and np.mean(widths) < width  # binomial(60, 0.95) below 51: 1e-3
+    assert twin < 51 or sizes[1] > 20
+
+
+def test_the_interval_of_the_train_share_knows_copies_and_ties():
+    train, unseen = normal(400, 4, 0), normal(80, 4, 1)
+    copies = train[:50] + 1e-3 * normal(50, 4, 3)
+    near = [nearest_neighbours(copies, train), nearest_neighbours(copies, unseen)]
+    low, high = train_share_interval(*near)
+    assert low > 0.5 and high == 1
+    assert train_share_interval(near[1], near[1]) == (0.5, 0.5)
+    assert train_share_interval(near[1], near[0])[0] == 0
 
 
 def test_the_fixed_rows_are_perfection_copies_and_no_effort(digits, evaluator):

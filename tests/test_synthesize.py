@@ -66,6 +66,9 @@ def test_bootstrap_wins_the_likeness_and_fails_the_tests_for_copies(made):
     assert boot.copies == 1.0 and boot.near_train > 0.95 and boot.membership > 0.75
     assert real.copies < 0.02 and abs(real.near_train - 0.5) < 0.08 and abs(real.membership - 0.5) < 0.08
     assert rows["mixture"].copies < 0.02 and abs(rows["mixture"].near_train - 0.5) < 0.08
+    for row in (real, rows["mixture"]):
+        assert row.near_train_interval[0] < 0.5 < row.near_train_interval[1] < row.near_train_interval[0] + 0.2
+    assert boot.near_train_interval[0] > 0.9 and made[0].cautions == ()
 
 
 def test_independent_columns_are_the_floor(made):
@@ -87,6 +90,15 @@ def test_shares_near_training_rows_are_half_whatever_the_sizes():
     near = torch.cdist(points(rows(400, 7)), points(rows(1800))).min(1).values
     held_out = torch.cdist(points(rows(400, 7)), points(rows(200, 2))).min(1).values
     assert float((near < held_out).double().mean()) > 0.8
+
+
+def test_few_held_out_rows_are_said_to_tell_little():
+    whole = data(160, 20)
+    found, _ = finished(card(TableMixture(SPACE, components=2).fit(whole), "mixture", whole))
+    real = found.rows[0]
+    assert real.near_train_interval[0] < 0.5 < real.near_train_interval[1]
+    (said,) = found.cautions
+    assert said.startswith("20 held-out rows are too few to tell copies from honest rows by near train, of real")
 
 
 def test_margins_by_hand():

@@ -96,7 +96,16 @@ FAULTS: Faults = {
     ),
     "metrics/memorisation.py": (
         Fault("train.distance < held_out.distance", "train.distance > held_out.distance", "what is far is copied"),
-        Fault("near_other = 1 - near_train - is_tied.double()", "near_other = 1 - near_train", "ties are strangers"),
+        Fault("return near_train, ~near_train & ~is_tied", "return near_train, ~near_train", "ties are strangers"),
+        Fault(
+            "(counts.square().sum().item() + 0.5) / total**2",
+            "1 / total",
+            "samples around one event count as if they were around many",
+        ),
+        Fault(
+            "log_odds += sign * math.log(total / found.among)", "log_odds += sign * math.log(total)", "sizes kept in"
+        ),
+        Fault("ties / 2 + (1 - ties) / (1 +", "1 / (1 +", "the interval forgets ties"),
         Fault("balanced = m * a / size", "balanced = a / (a + b)", "sizes not taken out"),
         Fault("- 0.5 - bend * a", "- 0.5 + bend * a", "the error of another number"),
         Fault("squared.scatter_(1, own[rows, None], torch.inf)", "pass", "an event is its own neighbour"),

@@ -7,7 +7,8 @@
                 R2 of numbers
     privacy     copies        the share of rows that are rows of the training set
                 near train    the share nearer to a training row than to one held out, were there as many of both:
-                              copies 1, honest rows 1/2, whatever the sizes of the two sets
+                              copies 1, honest rows 1/2, whatever the sizes of the two sets; with its interval over
+                              rows of both sets, since few held-out rows tell little
                 membership    the area by which the distance to the nearest synthetic row tells a training row from a
                               held-out one: 1/2 where nothing is given away, .82 of N draws from N training rows,
                               which miss 37 % of them
@@ -35,7 +36,7 @@ from ptheta.distributions import SMOTE, Bootstrap, TableMixture
 from ptheta.hints import did_you_mean
 from ptheta.metrics.association import associations
 from ptheta.metrics.likeness import margin_distances
-from ptheta.metrics.memorisation import nearest_neighbours, train_share
+from ptheta.metrics.memorisation import nearest_neighbours, train_share, train_share_interval
 from ptheta.model import Distribution
 from ptheta.noise import Noise
 from ptheta.spaces import Binary, Column, Real, Space, Table
@@ -47,6 +48,7 @@ MOST_ALIKE = 5000  # rows whose likeness is measured
 MOST_NEAR = 2000  # rows whose distances to all others are measured
 MOST_TRAINING = 50_000  # training rows to which they are
 FEWEST = 20  # test rows without which nothing can be said
+WIDE = 0.5  # an interval as wide as from honest rows to copies tells neither
 
 
 @final
@@ -67,6 +69,7 @@ class CardRow:
         copies: The share that are training rows.
         near_train: The share nearer to training rows than to held-out ones.
         membership: The area by which they tell training rows from held-out ones.
+        near_train_interval: The 95 % interval of ``near_train``.
     """
 
     name: str
@@ -81,6 +84,7 @@ class CardRow:
     copies: float
     near_train: float
     membership: float
+    near_train_interval: tuple[float, float] | None = None
 
 
 @final
@@ -97,6 +101,14 @@ class Card:
     target: str | None
     rows: tuple[CardRow, ...]
     n: dict[str, int]
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What the card cannot tell, in sentences."""
+        spans = {row.name: row.near_train_interval for row in self.rows}
+        vague = [name for name, span in spans.items() if span is not None and span[1] - span[0] > WIDE]
+        held_out = f"{self.n['test']} held-out rows are too few to tell copies from honest rows by near train"
+        return (f"{held_out}, of {', '.join(vague)}: hold out more.",) if vague else ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dictionary for strict JSON."""
@@ -201,18 +213,19 @@ class Measure:
             *self._near(self.other if drawn is None else drawn, held_out),
         )  # fmt: skip
 
-    def _near(self, rows: Tensor, held_out: Tensor) -> tuple[float, float]:
-        """The share nearer to training rows, and the area by which distances tell these from held-out ones."""
+    def _near(self, rows: Tensor, held_out: Tensor) -> tuple[float, float, tuple[float, float]]:
+        """The share nearer to training rows, the area by which distances tell these, and the share's interval."""
         from sklearn.metrics import roc_auc_score
 
         points, order = self.space.points, Noise(self.seed).uniform((len(self.train),), "train", like=rows).argsort()
         train = points(self.train[order[:MOST_TRAINING]])
         few = points(rows[:MOST_NEAR])
-        share = train_share(nearest_neighbours(few, train), nearest_neighbours(few, points(held_out)))[0]
+        near = nearest_neighbours(few, train), nearest_neighbours(few, points(held_out))
         m = min(len(held_out), len(train), MOST_NEAR)
         asked = torch.cat([train[:m], points(held_out[:m])])
         distance = nearest_neighbours(asked, points(rows[: len(self.train)])).distance
-        return share, float(roc_auc_score([1] * m + [0] * m, (-distance).numpy()))
+        area = float(roc_auc_score([1] * m + [0] * m, (-distance).numpy()))
+        return train_share(*near)[0], area, train_share_interval(*near)
 
 
 def copies(rows: Tensor, train: Tensor) -> float:

@@ -77,7 +77,7 @@ def synthesize(
         return
     made = _made(opened, model, target, seed)
     answer = {"run": str(run), "model": opened.name, "data": opened.manifest.data, "n": n, "card": made.to_json()}
-    notes = () if target else ("Usefulness was not measured: name a column by --target.",)
+    notes = (*made.cautions, *(() if target else ("Usefulness was not measured: name a column by --target.",)))
     page = card_page(made, model=opened.name, data=opened.manifest.data, n=n, notes=notes)
     for place, text in zip(pages, (page, jsonlib.dumps({**answer, "notes": notes}, indent=1) + "\n"), strict=True):
         replace_file(place, text)

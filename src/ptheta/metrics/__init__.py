@@ -5,7 +5,7 @@ from ptheta.metrics.coverage import precision_recall_density_coverage
 from ptheta.metrics.features import Extractor, features
 from ptheta.metrics.frechet import frechet_distance
 from ptheta.metrics.likelihood import Kind, Likelihood, likelihood, scores
-from ptheta.metrics.memorisation import Neighbours, nearest_neighbours, train_share
+from ptheta.metrics.memorisation import Neighbours, nearest_neighbours, train_share, train_share_interval
 from ptheta.metrics.mmd import kernel_distance, mmd
 from ptheta.metrics.result import MetricResult
 from ptheta.metrics.sample_report import NearestPairs, SampleReport
@@ -30,5 +30,6 @@ __all__ = [
     "precision_recall_density_coverage",
     "scores",
     "train_share",
+    "train_share_interval",
     "two_sample_test",
 ]

@@ -6,7 +6,8 @@ __all__ = ["card_lines", "card_page"]
 
 COLUMNS = {
     "margins": "margins", "associations": "associations", "told_apart": "told apart", "f1": "F1",
-    "accuracy": "accuracy", "r2": "R2", "copies": "copies", "near_train": "near train", "membership": "membership",
+    "accuracy": "accuracy", "r2": "R2", "copies": "copies", "near_train": "near train", "near_train_interval": "(95 %)",
+    "membership": "membership",
 }  # fmt: skip
 MEANINGS = (
     "**Likeness.** `margins`: the mean distance of a column from that of real test rows (Kolmogorov-Smirnov of "
@@ -17,8 +18,8 @@ MEANINGS = (
     "classes and the accuracy, or R2 of a number.",
     "**Privacy.** `copies`: the share of rows that are training rows, beside the share of held-out rows that are; "
     "`near train`: the share nearer to a training row than to a held-out one, as if there were as many of both, .5 of "
-    "honest rows, 1 of copies; `membership`: the area by which the distance to the nearest synthetic row tells "
-    "training rows from held-out ones, .5 where it cannot. None of these is a guarantee.",
+    "honest rows, 1 of copies, with its 95 % interval; `membership`: the area by which the distance to the nearest "
+    "synthetic row tells training rows from held-out ones, .5 where it cannot. None of these is a guarantee.",
     "`real, held out` is the ceiling of likeness and usefulness (where training rows themselves are learned from), and "
     "what privacy looks like where nothing was given away; `independent` draws every column by itself; `bootstrap` is "
     "training rows again, which wins the likeness and gives everything away; `smote` goes part of the way between.",
@@ -27,6 +28,8 @@ MEANINGS = (
 
 def _text(row: CardRow, name: str) -> str:
     value = getattr(row, name)
+    if isinstance(value, tuple):
+        return "-".join(f"{end:.2f}" for end in value)
     return "" if value is None else f"{value:.3f}"
 
 
