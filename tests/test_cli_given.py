@@ -113,7 +113,7 @@ def test_the_page_runs_as_it_stands(tmp_path: Path, monkeypatch, capsys):
     """Every command of docs/given.md, on small pictures and for a moment."""
     page = (Path(__file__).parent.parent / "docs" / "given.md").read_text()
     lines = [line.split()[1:] for line in page.splitlines() if line.startswith("    ptheta ")]
-    assert [words[0] for words in lines] == ["fit", "sample"] * 5
+    assert [words[0] for words in lines] == ["fit", "sample"] * 6
     monkeypatch.chdir(tmp_path)
     colours(tmp_path / "photos", 20, 32)
     for folder in ("old", "small", "damaged", "sketches"):

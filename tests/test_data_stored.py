@@ -10,7 +10,7 @@ from PIL import Image
 
 import ptheta
 from ptheta import load
-from ptheta.data import folders, stored
+from ptheta.data import decoded, stored
 from ptheta.data.dataset import Dataset
 from ptheta.data.events import Events
 from ptheta.data.stored import ArrayFile, pieces_of
@@ -29,7 +29,7 @@ ARRAYS = {
 @pytest.fixture
 def nothing_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is large, and is looked at a few rows at a time."""
-    for module in (stored, folders):
+    for module in (stored, decoded):
         monkeypatch.setattr(module, "LARGE", 100)
     monkeypatch.setattr(stored, "BLOCK", 300)
     monkeypatch.setattr("ptheta.data.events.PIECE", 300)

@@ -65,6 +65,7 @@ TABLE: dict[str, dict[str, tuple[str, str, str]]] = {
             "x.npy",
         ),
         "temperature": option("sample nade --out x.npy", "sample nade --out x.npy --temperature .1", "x.npy"),
+        "tiles": option("sample nade --out x.npy", "sample nade --out x.npy --tiles"),
         "method": option("sample nade --out x.npy", "sample markov --out x.npy --method naive"),
         "force": option("sample nade --out old.npy", "sample nade --out old.npy --force", "old.npy"),
     },
@@ -197,6 +198,7 @@ TABLE: dict[str, dict[str, tuple[str, str, str]]] = {
             "new-pairs.png",
         ),
         "n": option(MAP, MAP + " -n 1", "new-pairs.png"),
+        "tiles": option(MAP + " --data pictures", MAP + " --data pictures --tiles"),
         "force": option(MAP.replace("new", "pictures"), MAP.replace("new", "pictures") + " --force"),
     },
     "reproduce": {

@@ -43,6 +43,8 @@ FAULTS: Faults = {
         ),
     ),
     "data/splits.py": (
+        Fault("rows = [train, *(part[~more[part]] for part in held)]", "rows = [train, *held]", "extras are held out"),
+        Fault("(low <= files) & (files < high)", "(low <= files) & (files <= high)", "a picture counts in two splits"),
         Fault(
             "return events[order[n_valid + n_test :]]",
             "return events[order[n_valid:]]",
@@ -90,11 +92,35 @@ FAULTS: Faults = {
             "torch.tensor(labels[: len(found.kept)])",
             "labels shift behind a skipped picture",
         ),
+    ),
+    "data/decoded.py": (
         Fault(
             "_put(np.repeat(piece, 3, 1))",
             "_put(np.repeat(piece, 3, 1)[::-1])",
             "grey pictures change places when one is in colour",
         ),
+        Fault("extra += [is_extra] * len(pieces)", "extra += [False] * len(pieces)", "mirror images are held out too"),
+        Fault(
+            "before, self.n = self.array(), 2 * self.n",
+            "before, self.n = self.array()[:0], 2 * self.n",
+            "tiles are lost",
+        ),
+    ),
+    "data/tiles.py": (
+        Fault(
+            "n = math.ceil((length - overlap) / (tile - overlap))",
+            "n = (length - overlap) // (tile - overlap)",
+            "the end of a picture is not covered",
+        ),
+        Fault(
+            "total[:, top : top + h, left : left + w] += tile * weight",
+            "total[:, top : top + h, left : left + w] += tile",
+            "tiles are not weighted as their weights say",
+        ),
+        Fault("torch.minimum(torch.arange(n) + 1, n - torch.arange(n))", "torch.ones(n)", "seams show"),
+        Fault("picture.round().to(tiles.dtype)", "picture.to(tiles.dtype)", "levels are rounded down"),
+        Fault('.at("crops", number)', '.at("crops")', "all pictures are cut at the same places"),
+        Fault("(*tiles, *extras)", "tiles", "crops have no mirror images"),
     ),
     "data/arrays.py": (
         Fault(

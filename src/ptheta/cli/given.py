@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ptheta.runs import Run
     from ptheta.spaces import Space
 
-__all__ = ["Given", "read_given", "save_pictures", "whole_events"]
+__all__ = ["Given", "matched", "read_given", "save_pictures", "whole_events"]
 
 
 @final
@@ -49,7 +49,7 @@ def read_given(run: "Run", path: Path) -> Given:
     """
     from ptheta.data import load
     from ptheta.data.decode import Decoder
-    from ptheta.data.folders import read_pictures
+    from ptheta.data.decoded import read_pictures
 
     space = run.model.context_space
     assert space is not None
@@ -58,7 +58,7 @@ def read_given(run: "Run", path: Path) -> Given:
     if is_film and path.is_dir():
         data = load(path, film=outer[0], size=(height, width), valid=0.0, test=0.0)
         x, found, notes = data.train.loaded().x, data.space, list(data.notes)
-        return Given(_matched(x, found, space, notes), [str(i) for i in range(len(x))])
+        return Given(_adopted(x, found, space, notes), [str(i) for i in range(len(x))])
     if is_film or len(outer) != 1:
         raise ValueError(f"the model is given {space}: a folder of films shows it, but {path} is none.")
     notes: list[str] = []
@@ -66,13 +66,31 @@ def read_given(run: "Run", path: Path) -> Given:
         data = load(path, size=(height, width), classes=False, valid=0.0, test=0.0)
         events = data.train.in_order()
         x, found, notes = events.loaded().x, data.space, list(data.notes)
-        return Given(_matched(x, found, space, notes), [Path(name).stem for name in data.sources])
+        return Given(_adopted(x, found, space, notes), [Path(name).stem for name in data.sources])
     pictures = read_pictures([path], Decoder([path], (height, width)), notes)
-    return Given(_matched(pictures.events.x, pictures.space, space, notes), [path.stem])
+    return Given(_adopted(pictures.events.x, pictures.space, space, notes), [path.stem])
 
 
-def _matched(x: "Tensor", found: "Space", space: "Space", notes: list[str]) -> "Tensor":
-    """Pictures as events of the space of contexts: colours made grey, greys made bits, aloud."""
+def _adopted(x: "Tensor", found: "Space", space: "Space", notes: list[str]) -> "Tensor":
+    """Pictures as events of the space of contexts, and what was done to them, aloud."""
+    given = matched(x, found, space, notes)
+    for note in notes:
+        say(f"given: {note}", error=True)
+    return given
+
+
+def matched(x: "Tensor", found: "Space", space: "Space", notes: list[str]) -> "Tensor":
+    """Pictures as events of another space: colours made grey, greys made bits.
+
+    Args:
+        x: Pictures, with shape (n, *found.shape).
+        found: Their space.
+        space: The other one.
+        notes: Told what was done.
+
+    Returns:
+        Events with shape (n, *space.shape). ValueError, in a sentence, where they do not fit.
+    """
     from ptheta.data.views import Grey
     from ptheta.spaces import Binary, Levels
 
@@ -90,8 +108,6 @@ def _matched(x: "Tensor", found: "Space", space: "Space", notes: list[str]) -> "
     if isinstance(found, Levels) and isinstance(space, Binary):
         x, found = (x >= found.n // 2).to(space.dtype), Binary(found.shape)
         notes.append("Their greys became bits: what is brighter than the middle is 1.")
-    for note in notes:
-        say(f"given: {note}", error=True)
     return space.adopt(x, found)
 
 

@@ -9,6 +9,7 @@ from ptheta.cli import options
 from ptheta.cli.events import Split, find_events
 from ptheta.cli.options import Help
 from ptheta.cli.outputs import claim, claim_folder, remember
+from ptheta.cli.tiled import answer_in_tiles
 from ptheta.cli.train import say
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def translate(
     split: Split | None = None,
     data_options: tuple[str, ...] = (),
     n: Annotated[int | None, Help(aliases=["-n"])] = None,
+    tiles: bool = False,
     force: bool = False,
 ) -> None:
     """Writes the counterparts of events in another class into a folder: a png each of pictures, else one npy file.
@@ -45,6 +47,7 @@ def translate(
             run's own data.
         data_options: Options of --data, where they differ from the run's.
         n: How many events at most, the first ones.
+        tiles: Translates the pictures of --data at their own size: tile by tile, put together where tiles overlap.
         force: Writes into a folder that holds files, and replaces those of the same names.
     """
     import torch
@@ -60,6 +63,16 @@ def translate(
     if not isinstance(model, HasTranslate) or not isinstance(classes, Symbols):
         raise ValueError(f"{opened.name} is no map between classes. Fit cyclegan or stargan to labelled events.")
     claim_folder(out, force=force)
+    if tiles:
+        if data is None or split is not None or data_options or n is not None:
+            raise ValueError(
+                "--tiles translates each picture of --data, whole: leave --split, --data-options and -n out."
+            )
+        target = classes.parse([to], "--to")
+        space = model.space
+        made = answer_in_tiles(Path(data), space, space, lambda x, *_: model.translate(x, target.expand(len(x))), out)
+        say(f"{made} pictures of {data} sent to {classes.show(target)[0]}: {out}")
+        return
     claim(_pairs(out), force=force, run=run, source=data)
     if n is not None and n < 1:
         raise ValueError(f"-n should be at least 1, but it is {n}.")

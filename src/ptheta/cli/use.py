@@ -5,7 +5,7 @@ import inspect
 import io
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
 
@@ -42,6 +42,7 @@ def sample(
     data_options: tuple[str, ...] = (),
     temperature: float = 1.0,
     method: Literal["cached", "fixed-point", "naive"] = "cached",
+    tiles: bool = False,
     force: bool = False,
 ) -> None:
     """Draws events from a run into a file: a png grid, a gif of films, npy, csv or txt by the ending.
@@ -61,6 +62,7 @@ def sample(
         data_options: Options of --data, where they differ from the run's.
         temperature: Of models that have one, autoregressive ones and flows: below 1, likelier values come more often.
         method: How an autoregressive model goes about it; the events are the same, the time is not.
+        tiles: Answers the pictures of --context at their own size: tile by tile, put together where tiles overlap.
         force: Replaces a file that is there.
     """
     from ptheta.model import distribution, tempered
@@ -70,6 +72,10 @@ def sample(
 
     opened = open_run(run)
     model = distribution(opened.model)
+    manner = {**tempered(model, temperature), **_manner(opened, method)}
+    if tiles:
+        _sample_in_tiles(opened, context, out, seed, manner, force, others=(n, data))
+        return
     given = _pictures_given(opened, context)
     is_folder = out is not None and (out.is_dir() or not out.suffix)
     usual = run / f"samples.{_ending(model.space)}"
@@ -86,7 +92,6 @@ def sample(
     if n is None:
         n = len(found.events) if found is not None else len(given.contexts) if given is not None else 64
     _require_count(n, "-n", 1, model.space)
-    manner = {**tempered(model, temperature), **_manner(opened, method)}
     contexts = _contexts(opened, n, context, found, seed) if given is None else given.repeated(n)
     x = model.sample(n, contexts, noise=Noise(seed).at("sample"), **manner)
     whole, space = whole_events(opened, x, contexts)
@@ -99,6 +104,41 @@ def sample(
         save_samples(*((whole, space) if is_drawn else (x, model.space)), out)
         remember(out, run)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
+
+
+def _sample_in_tiles(
+    run: "Run",
+    context: str | None,
+    out: Path | None,
+    seed: int,
+    manner: dict[str, Any],
+    force: bool,
+    others: tuple[object, ...],
+) -> None:
+    """An answer to each picture that is given, at its own size."""
+    from ptheta.cli.tiled import COVERING, answer_in_tiles
+    from ptheta.model import distribution
+    from ptheta.noise import Noise
+
+    model, space = distribution(run.model), run.model.context_space
+    view = str(run.manifest.data_options.get("given", "")).partition("=")[0]
+    if space is None or view not in COVERING:
+        raise ValueError(
+            f"--tiles is for models whose pictures cover what they are given ({', '.join(COVERING)}), but {run.folder} "
+            f"was fitted {f'with {view} given' if view else 'without such contexts'}."
+        )
+    if context is None or out is None:
+        raise ValueError("--tiles needs --context, a picture or a folder of pictures, and --out, a folder for answers.")
+    if any(other is not None for other in others):
+        raise ValueError("--tiles draws one answer to each picture of --context: leave -n and --data out.")
+    claim_folder(out, force=force)
+
+    def answer(given: "Tensor", picture: int, first: int) -> "Tensor":
+        noise = Noise(seed).at("sample", picture).rows(first)
+        return model.sample(len(given), given, noise=noise, **manner)
+
+    n = answer_in_tiles(Path(context), space, model.space, answer, out)
+    say(f"{n} pictures of {context} answered by {run.name}: {out}")
 
 
 def _pictures_given(run: "Run", context: str | None) -> "Given | None":

@@ -14,12 +14,12 @@ import numpy as np
 
 from ptheta.data.unpack import most_bytes, require_readable
 
-__all__ = ["IMAGE_SUFFIXES", "Decoder", "pair_of"]
+__all__ = ["IMAGE_SUFFIXES", "Decoder", "pair_of", "require_no_tiles"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pbm")
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 
-SHAPES = ("cut", "pad", "stretch")
+SHAPES = ("cut", "pad", "stretch", "tiles")
 
 ALPHA = "had an alpha channel: their transparent parts were put on white"
 TURNED = "were turned upright as their EXIF tag says"
@@ -29,10 +29,12 @@ UPPER = "have 16 bits per channel: the upper 8 were kept"
 USED = "have 16 bits per channel, of which all of them together use {}: the upper 8 of those were kept"
 RESHAPED = {
     "cut": "did not have the shape asked for and were cut to their middle before they were resized; shape=pad or "
-    "shape=stretch keeps all of them",
+    "shape=stretch keeps all of them, shape=tiles their size too",
     "pad": "did not have the shape asked for and were filled up with the mean of their edges",
     "stretch": "did not have the shape asked for and were stretched to it",
 }
+SHORTER = "were resized until their shorter side has {} pixels"
+ENLARGED = "are smaller than a tile and were enlarged until they hold one"
 
 
 def pair_of(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -45,6 +47,12 @@ def pair_of(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return pair[0], pair[1]
 
 
+def require_no_tiles(shape: str, what: str) -> None:
+    """Refuses tiles of what is whole or nothing, such as a picture with a caption."""
+    if shape == "tiles":
+        raise ValueError(f"shape=tiles cuts pictures into pieces, which {what} are not: choose cut, pad or stretch.")
+
+
 @final
 class Decoder:
     """Decodes pictures that belong together.
@@ -52,20 +60,36 @@ class Decoder:
     Args:
         files: All of them; those of 16 bits are looked at together, to find how many bits they use.
         size: Height and width to resize to, one number for squares; None keeps the size they have.
-        shape: How pictures of another shape are brought to it: cut, pad or stretch.
+        shape: How pictures of another shape are brought to it: cut, pad or stretch; tiles leaves them as they are,
+            to be cut into tiles of that size, and only enlarges what is smaller than one.
         depth: How many bits those of 16 bits use; None to find it.
+        shorter: How many pixels the shorter side of a picture has before it is cut into tiles; None keeps its size.
 
     ``done`` counts the remarks on what was read.
     """
 
     def __init__(
-        self, files: Sequence[Path], size: int | tuple[int, int] | None, shape: str = "cut", depth: int | None = None
+        self,
+        files: Sequence[Path],
+        size: int | tuple[int, int] | None,
+        shape: str = "cut",
+        depth: int | None = None,
+        *,
+        shorter: int | None = None,
     ) -> None:
         if shape not in SHAPES:
             raise ValueError(f"shape should be one of {', '.join(SHAPES)}, but it is {shape!r}.")
         if depth is not None and not 8 <= depth <= 16:
             raise ValueError(f"depth should be a number of bits from 8 to 16, but it is {depth}.")
+        if shape == "tiles" and size is None:
+            raise ValueError("shape=tiles needs the size of a tile: say --size 32, or size=(height, width).")
+        if shorter is not None and (shape != "tiles" or not 1 <= shorter <= 4096):
+            raise ValueError(
+                f"shorter={shorter} should be how many pixels, from 1 to 4096, the shorter side has before a picture "
+                "is cut: it goes with shape=tiles."
+            )
         self.files, self.size, self.shape, self.depth = files, pair_of(size), shape, depth
+        self.shorter = shorter
         self.done: Counter[str] = Counter()
 
     def frames_of(self, file: Path) -> int:
@@ -119,6 +143,8 @@ class Decoder:
 
         if self.size is None:
             return image
+        if self.shape == "tiles":
+            return self._scaled(image, remarks)
         height, width = self.size
         if image.width * height != image.height * width:
             remarks.append(RESHAPED[self.shape])
@@ -130,6 +156,27 @@ class Decoder:
         edge = np.concatenate([pixels[[0, -1]].reshape(-1, *pixels.shape[2:]), *pixels[:, [0, -1]]]).mean(0).round()
         colour = int(edge) if edge.ndim == 0 else tuple(map(int, edge))
         return ImageOps.pad(image, (width, height), Image.Resampling.LANCZOS, color=colour)
+
+    def _scaled(self, image: Any, remarks: list[str]) -> Any:
+        """A picture as it is, or with the shorter side asked for, or just large enough for a tile."""
+        from PIL import Image
+
+        assert self.size is not None
+        scale = 1.0
+        if self.shorter is not None:
+            scale = self.shorter / min(image.width, image.height)
+            remarks.append(SHORTER.format(self.shorter))
+        least = max(self.size[0] / image.height, self.size[1] / image.width)
+        if scale < least:
+            scale = least
+            remarks.append(ENLARGED)
+        if scale == 1.0:
+            return image
+        sides = (image.width, self.size[1]), (image.height, self.size[0])
+        width, height = (max(tile, round(scale * side)) for side, tile in sides)
+        if 4 * width * height > most_bytes():
+            raise Image.DecompressionBombError(f"{width}x{height}, as enlarged for tiles, do not fit in memory")
+        return image.resize((width, height), Image.Resampling.LANCZOS)
 
     def _grey_or_rgb(self, image: Any, raw: str, remarks: list[str]) -> Any:
         """Turns a PIL image of any mode into mode L or RGB."""

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Dataset
-from ptheta.data.decode import Decoder
+from ptheta.data.decode import Decoder, require_no_tiles
+from ptheta.data.decoded import read_pictures
 from ptheta.data.events import Events, shuffled
-from ptheta.data.folders import pictures_of, read_pictures
+from ptheta.data.folders import pictures_of
 from ptheta.data.splits import held_out
 from ptheta.data.view import space_like
 
@@ -58,6 +59,7 @@ def read_films(
     if film < 2 or (step is not None and step < 1):
         raise ValueError(f"film should be at least 2 frames and step at least 1, but they are {film} and {step}.")
     notes: list[str] = []
+    require_no_tiles(shape, "clips of films")
     decoder = Decoder([], size, shape, depth)
     films = _films(path, pictures_of(path, notes), decoder)
     frames = [(file, k) for _, own in films for file, k in own]

@@ -11,14 +11,18 @@ A picture of several captions is an event for each of them, all in the same spli
 
 import csv
 import string
+from itertools import groupby
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ptheta.data.dataset import Dataset, Events, split_events
-from ptheta.data.decode import Decoder
-from ptheta.data.folders import pictures_of, read_pictures
+from ptheta.data.decode import Decoder, pair_of, require_no_tiles
+from ptheta.data.decoded import read_pictures
+from ptheta.data.folders import named, pictures_of
+from ptheta.data.splits import split_by_file
+from ptheta.data.tiles import Cutter
 from ptheta.data.unpack import read_bytes
 from ptheta.spaces import Space, Symbols, Tokens
 
@@ -36,6 +40,9 @@ def read_pairs(
     side: str = "",
     size: int | tuple[int, int] | None = None,
     shape: str = "cut",
+    shorter: int | None = None,
+    crops: int = 0,
+    mirror: bool = False,
     skip_corrupt: bool = False,
     valid: float | None = None,
     test: float | None = None,
@@ -47,7 +54,10 @@ def read_pairs(
         path: The folder.
         side: The sub-folder whose pictures are given; the first by alphabet if empty.
         size: Height and width to resize both to; None keeps the size that all of a sub-folder have.
-        shape: How pictures of another shape are brought to it: cut, pad or stretch, see ``folders.read_folder``.
+        shape: How pictures of another shape are brought to it: cut, pad, stretch or tiles, see ``folders.read_folder``.
+        shorter: How many pixels the shorter side of a picture has before it is cut into tiles; None keeps its size.
+        crops: How many tiles at random places of each training pair train besides those that cover it.
+        mirror: Whether what trains comes twice, the second time mirrored left to right.
         skip_corrupt: Whether to leave out pairs of which one cannot be read.
         valid: The fraction to choose on; a tenth, but 10,000 at most, if None.
         test: The fraction to report on; as much if None.
@@ -75,16 +85,22 @@ def read_pairs(
         )
     stems = sorted(found[modelled])
     files = [[found[name][stem] for stem in stems] for name in (modelled, given)]
-    x, c = (read_pictures(f, Decoder(f, size, shape), notes, skip_corrupt=skip_corrupt) for f in files)
-    kept, others = ({i: place for place, i in enumerate(part.kept)} for part in (x, c))
-    both = sorted(kept.keys() & others.keys())
-    events = Events(
-        x.events[torch.tensor([kept[i] for i in both])].x, c.events[torch.tensor([others[i] for i in both])].x
+    cutter = Cutter(pair_of(size) if shape == "tiles" else None, crops, mirror, seed)
+    x, c = (
+        read_pictures(f, Decoder(f, size, shape, shorter=shorter), notes, skip_corrupt=skip_corrupt, cutter=cutter)
+        for f in files
     )
-    splits = split_events(events, valid=valid, test=test, seed=seed)
-    notes.append(f"Split at random with seed {seed} into {' / '.join(str(len(s)) for s in splits)} pairs.")
+    own, others = ({i: list(places) for i, places in groupby(range(len(p.kept)), p.kept.__getitem__)} for p in (x, c))
+    both = sorted(own.keys() & others.keys())
+    for i in both:
+        if len(own[i]) != len(others[i]):
+            raise ValueError(f"the two pictures of {stems[i]} have different sizes, so their tiles are no pairs.")
+    rows = [place for i in both for place in own[i]]
+    events = Events(x.events[torch.tensor(rows)].x, c.events[torch.tensor([k for i in both for k in others[i]])].x)
+    kept, extra = [x.kept[row] for row in rows], [x.extra[row] for row in rows]
+    splits = split_by_file(events, kept, extra, [], valid=valid, test=test, seed=seed, notes=notes)
     about = f"{len(events)} pairs of pictures of the folder {path.resolve().name}."
-    sources = tuple(str(stems[i]) for i in both)
+    sources = named([str(stems[i]) for i in kept])
     return Dataset(path.resolve().name, x.space, *splits, c.space, about, tuple(notes), sources=sources)
 
 
@@ -112,6 +128,7 @@ def read_captions(
     Returns:
         Pictures with ``Tokens`` of words as their contexts.
     """
+    require_no_tiles(shape, "pictures with captions")
     notes: list[str] = []
     files = pictures_of(path, notes, quiet=(".txt", ".csv"))
     texts = _captions(path, files)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ptheta.data.dataset import Dataset
+from ptheta.data.tiles import TRAIN_ONLY
 from ptheta.model import Model, Trained
 from ptheta.noise import seeded
 from ptheta.recipes import RECIPES, Recipe, Stage, find_recipe
@@ -108,6 +109,7 @@ class Run:
         from ptheta.data.loading import load, options_of
 
         own = {**self.manifest.decided, **self.manifest.data_options}
+        own = {name: value for name, value in own.items() if name not in TRAIN_ONLY}
         if whole:
             own |= {"valid": 0.0, "test": 0.0}
         known = options_of(source, str(options.get("given", own.get("given", ""))))
