@@ -1,6 +1,7 @@
 """What every test may use: real data where it is at hand, float64 where it proves something."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,3 +31,13 @@ def float64() -> Iterator[None]:
 def one_thread() -> None:
     """Small tensors gain nothing from threads, and the last bits of trained features depend on how many there are."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heard_signals() -> None:
+    """A shell makes what it starts in the background ignore signals, which some tests send to themselves."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    for name, handler in usual.items():
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
