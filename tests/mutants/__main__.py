@@ -58,16 +58,16 @@ def main() -> int:
                 verdicts.append(verdict)
                 if verdict.killed_by is None:
                     progress.print(f"survived: {verdict.file}: {verdict.fault.breaks} ({verdict.tests} tests)")
+                verdicts.sort(key=lambda v: chosen.index((v.file, v.fault)))
+                if options.out:  # each time: a check that is stopped leaves what it found
+                    options.out.write_text(json.dumps(_record(verdicts), indent=1, ensure_ascii=False) + "\n")
                 progress.advance(bar)
                 progress.refresh()
-    verdicts.sort(key=lambda v: [(v.file, v.fault) == pair for pair in chosen].index(True))
     console.print(_table(verdicts))
     open_ones = [v for v in verdicts if v.killed_by is None and not v.fault.reason]
     killed = sum(v.killed_by is not None for v in verdicts)
     excused = len(verdicts) - killed - len(open_ones)
     console.print(f"{killed} of {len(verdicts)} faults killed, {excused} excused, {len(open_ones)} open.")
-    if options.out:
-        options.out.write_text(json.dumps(_record(verdicts), indent=1, ensure_ascii=False) + "\n")
     return 1 if open_ones else 0
 
 
