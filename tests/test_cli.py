@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptheta.cli import main
+from ptheta.cli import guarded, main
+from ptheta.cli.options import data_options
 
 
 @pytest.fixture
@@ -229,7 +231,6 @@ def test_options_of_the_data_reach_the_reader(here: Path, capsys: pytest.Capture
 
 def test_ctrl_c_is_130_and_the_run_goes_on(bits: Path, here: Path, capsys: pytest.CaptureFixture[str]):
     import os
-    import signal
     import threading
 
     timer = threading.Timer(3.0, lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -239,6 +240,50 @@ def test_ctrl_c_is_130_and_the_run_goes_on(bits: Path, here: Path, capsys: pytes
     timer.cancel()
     assert code == 130 and "--resume" in err
     assert run(capsys, "sample", "r", "-n", "3", "--out", "x.npy")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "ptheta: stopped."),
+        (KeyboardInterrupt(signal.SIGTERM), 143, "ptheta: stopped by SIGTERM."),
+        (KeyboardInterrupt(signal.SIGHUP), 129, "ptheta: stopped by SIGHUP."),
+        (FloatingPointError("the loss is nan."), 1, "ptheta: the loss is nan."),
+        (ValueError("there is no such split."), 2, "ptheta: there is no such split."),
+        (MemoryError(), 1, "ptheta: there is not enough memory"),
+        (KeyError("x"), 1, "ptheta: this is a fault of ptheta, not yours (KeyError: 'x')."),
+    ],
+)
+def test_what_stops_a_verb_decides_its_exit_code(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+):
+    def work() -> int:
+        raise error
+
+    assert guarded(work) == code
+    assert capsys.readouterr().err.startswith(said)
+    assert guarded(lambda: 3) == 3 and guarded(lambda: None) == 0
+
+
+def test_words_of_the_data_are_numbers_truths_or_text():
+    words = ["skip-corrupt=false", "shuffle=True", "fold=3", "share=.5", "label=class", "path=a=b"]
+    found = data_options(words, 8, "grey")
+    told = {"skip_corrupt": False, "shuffle": True, "fold": 3, "share": 0.5, "label": "class", "path": "a=b"}
+    assert found == {**told, "size": 8, "given": "grey"}
+    assert [type(found[name]) for name in told] == [type(value) for value in told.values()]
+
+
+def test_a_comparison_in_which_all_fail_ends_with_1(
+    bits: Path, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+):
+    from ptheta.distributions import Markov
+
+    def broken(self, data, **settings):
+        raise RuntimeError("this machine has no luck")
+
+    monkeypatch.setattr(Markov, "fit", broken)
+    code, _, err = run(capsys, "compare", bits, "--models", "markov", "--samples", "0", "--out", "c")
+    assert code == 1 and "every model failed" in err and (here / "c" / "report.html").exists()
 
 
 def test_compare_reports_failures_and_goes_on(bits: Path, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch):

@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 
 from ptheta.cli import main
+from ptheta.cli.given import read_given
 from ptheta.noise import Noise
+from ptheta.runs import open_run
 
 
 def colours(path: Path, n: int = 20, size: int = 8) -> Path:
@@ -43,6 +45,17 @@ def test_old_photographs_are_coloured_one_file_each(tmp_path: Path, capsys, monk
     assert len([*Path("coloured").iterdir()]) == 2
     assert main(["sample", "run", "--context", "old/aunt.jpg", "-n", "3", "--out", "ways"]) == 0
     assert sorted(p.name for p in Path("ways").iterdir()) == ["aunt-1.png", "aunt-2.png", "aunt-3.png"]
+
+
+def test_black_and_white_are_the_ends_of_what_a_model_of_greys_is_given(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colours(tmp_path / "pictures")
+    fitted("grey")
+    picture = Image.new("1", (8, 8), 0)
+    picture.paste(1, (0, 0, 4, 8))
+    picture.save("halves.png")
+    contexts = read_given(open_run("run"), Path("halves.png")).contexts
+    assert contexts[0, 0, 0].tolist() == [255] * 4 + [0] * 4
 
 
 def test_what_is_given_decides_what_is_drawn(tmp_path: Path, monkeypatch):

@@ -21,7 +21,7 @@ import torch
 
 from ptheta.cli import main
 from ptheta.data import load
-from ptheta.data.dataset import Dataset
+from ptheta.data.dataset import Dataset, Events
 from ptheta.metrics import SampleEvaluator, evaluate_samples
 from ptheta.metrics.likelihood import PILOT
 from ptheta.noise import Noise
@@ -258,6 +258,19 @@ def test_sample_metrics_are_those_beside_the_split(split: str, told, said):
     coverage = next(m for m in found["metrics"] if m["name"] == "coverage")
     assert (coverage["value"] > 0.6) == (split == "train"), "the model is like its training events alone"
     assert coverage["reference"] == ("test and valid" if split == "test" else split)
+
+
+def test_samples_beside_other_data_are_judged_by_all_of_it_and_nothing_else(told, said, here: Path):
+    other = np.load("reals.npz")["valid"] + 3
+    np.save("other.npy", other)
+    found = told("evaluate reals --samples 40 --seed 1 --data other.npy")
+    said("sample reals -n 40 --seed 1 --out drawn.npy --force")
+    data, fresh = load("reals.npz"), Events(torch.from_numpy(other))
+    beside = replace(data, valid=data.valid[:0], test=fresh)
+    report = evaluate_samples(torch.from_numpy(np.load("drawn.npy")), beside, seed=1).to_json()
+    assert found["metrics"] == report["metrics"]
+    joined = evaluate_samples(torch.from_numpy(np.load("drawn.npy")), replace(data, test=fresh), seed=1).to_json()
+    assert joined["metrics"] != report["metrics"], "the run's own validation events would be seen"
 
 
 def test_what_is_evaluated_is_printed_and_kept_alike(told, said):

@@ -26,6 +26,7 @@ EVENTS: dict[str, Space] = {
     "frames": Binary((16, 40)),
     "binarized MNIST": Binary((1, 28, 28)),
     "photographs": Levels((1, 16, 16), 64),
+    "one real": Real((1,)),
     "43 reals": Real((43,)),
     "300 reals": Real((300,)),
 }
