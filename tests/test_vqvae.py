@@ -94,6 +94,19 @@ def small_model() -> LatentBound:
     return model.eval()
 
 
+def test_pictures_are_decoded_a_hundred_at_a_time():
+    with seeded(0):
+        coder = VQVAE(Binary((1, 4, 4)), quantiser=Codebook(3, 2), width=2).eval()
+    rows: list[int] = []
+    coder.decoder.register_forward_hook(lambda _, seen, __: rows.append(len(seen[0])))
+    z = (3 * Noise(0).uniform((250, *coder.code_space.shape), "code")).long()
+    whole, decoded = coder.draw(z, noise=Noise(1)), coder.decode(z)
+    assert rows == [100, 100, 50] * 2
+    assert torch.equal(whole[100:200], coder.draw(z[100:200], noise=Noise(1).rows(100)))
+    assert torch.equal(decoded[100:200], coder.decode(z[100:200]))
+    assert coder.draw(z[:0]).shape == (0, 1, 4, 4)
+
+
 def test_the_bound_is_below_the_sum_over_codes_and_the_price_of_codes_alone_is_not():
     model = small_model()
     x = torch.cartesian_prod(*[torch.arange(2, dtype=torch.uint8)] * 4)

@@ -136,5 +136,6 @@ FAULTS: Faults = {
         Fault("self.commitment * distance - self._log_prob", "-self._log_prob", "vectors outrun their codewords"),
         Fault("torch.zeros_like(log_px)", "torch.ones_like(log_px)", "a certain code that costs a nat"),
         Fault("self.quantiser.begin(self._vectors(x))", "pass", "the codebook starts anywhere"),
+        Fault("CHUNK if len(self.grid) > 1 else", "", "pictures are decoded all at once, out of the cache"),
     ),
 }

@@ -43,6 +43,8 @@ from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
 
 __all__ = ["VQVAE"]
 
+CHUNK = 100  # images decoded together: the features of more leave the processor's cache
+
 
 @final
 class VQVAE(Trained):
@@ -137,14 +139,14 @@ class VQVAE(Trained):
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The event nearest the mean of p(x | z) (of symbols the most probable), with shape (B, *space.shape)."""
         self.check_context(len(z), context)
-        params = self._params(self._codewords(z))
+        params = self._decoded(z)
         return nearest_events(self.space, self.head, params)
 
     @torch.no_grad()
     def draw(self, z: Tensor, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
         """An event from p(x | z) for each code, with shape (B, *space.shape)."""
         self.check_context(len(z), context)
-        params = self._params(self._codewords(z))
+        params = self._decoded(z)
         u = (noise or Noise()).uniform((len(z), self.space.dimensions, self.head.uniforms), "event", like=params)
         return self.space.events(self.head.sample(params, u))
 
@@ -155,6 +157,10 @@ class VQVAE(Trained):
 
     def _codewords(self, z: Tensor) -> Tensor:
         return self.quantiser.codewords(z.reshape(len(z), *self.grid))
+
+    def _decoded(self, z: Tensor) -> Tensor:
+        rows = CHUNK if len(self.grid) > 1 else max(1, len(z))
+        return torch.cat([self._params(self._codewords(part)) for part in z.split(rows)])
 
     def _params(self, words: Tensor) -> Tensor:
         return self.decoder(words).to(words.dtype).reshape(len(words), self.space.dimensions, self.head.width)
