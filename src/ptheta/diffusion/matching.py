@@ -140,8 +140,12 @@ def _assigned(event: Tensor, start: Tensor) -> Tensor:
     from scipy.optimize import linear_sum_assignment  # a third of a second
 
     with torch.no_grad():
-        cost = torch.cdist(event.flatten(1) if event.ndim > 1 else event[:, None], start.reshape(len(start), -1))
-        return torch.from_numpy(linear_sum_assignment(cost.square().cpu().numpy())[1]).to(event.device)
+        cost = torch.cdist(
+            event.flatten(1) if event.ndim > 1 else event[:, None], start.reshape(len(start), -1)
+        ).square()
+        cost = cost - cost.amin(1, keepdim=True)
+        cost = cost - cost.amin(0)  # the same assignment is the best, and found in up to half the time
+        return torch.from_numpy(linear_sum_assignment(cost.cpu().numpy())[1]).to(event.device)
 
 
 @final
