@@ -49,12 +49,12 @@ lint: $(VENV)/lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(VENV)/pydoclint/bin/pydoclint --quiet --config pyproject.toml src
 
-# The libraries to compare with, in a folder of their own. pythae's list of needs is longer than what is used of it.
+# The libraries to compare with, in a folder of their own. Some ask for more than is used of them, such as torchvision.
 $(VENV)/peers/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)/peers
 	$(PEERS)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(PEERS)/pip install --quiet --constraint constraints.txt --editable '.[peers]'
-	$(PEERS)/pip install --quiet --no-deps pythae==0.1.2 cloudpickle
+	$(PEERS)/pip install --quiet --no-deps pythae==0.1.2 cloudpickle torchcfm==1.0.7
 	touch $(VENV)/peers/ready
 
 # Some twenty minutes of one core.
@@ -67,6 +67,8 @@ bench: $(VENV)/peers/ready
 	$(PEERS)/python benchmarks/flows.py
 	$(PEERS)/python benchmarks/rbm.py
 	$(PEERS)/python benchmarks/latent.py
+	$(PEERS)/python benchmarks/coders.py
+	$(PEERS)/python benchmarks/diffusion.py
 	$(PEERS)/python benchmarks/steps.py
 	$(PEERS)/python benchmarks/counting.py
 	$(PEERS)/python benchmarks/neighbours.py

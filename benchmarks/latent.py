@@ -1,11 +1,12 @@
-"""How fast a VAE trains, bounds and samples, beside plain PyTorch over the same networks.
+"""How fast a VAE trains, bounds and samples, beside pythae's and plain PyTorch over the same networks.
 
     OMP_NUM_THREADS=1 python benchmarks/latent.py
 
 784 bits, dense networks of 400 hidden units, 20 latent variables, a standard normal prior; one thread, seed 0, median
 CPU seconds of turns: a training step of 100 events as ``fit`` takes it, the importance-weighted bound of 100 events
-with 100 draws each, and 1000 samples. The plain code takes torch's own random numbers. Before anything is timed, both
-bounds agree within a nat: they are means over draws of their own.
+with 100 draws each, and 1000 samples. The plain code takes torch's own random numbers. pythae (see coder_peers.py) is
+trained by our optimiser, bounds one event after the other, and draws means. Before anything is timed, all bounds agree
+within a nat: they are means over draws of their own.
 
 Writes benchmarks/results/latent.json.
 """
@@ -14,6 +15,7 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,10 +26,12 @@ from ptheta.nn.mlp import MLP
 from ptheta.noise import Noise, seeded
 from ptheta.spaces import Binary
 from ptheta.training import Training, training
-from timing import PLAIN, Call, no_grad, row, stepper, typical, write
+from timing import PLAIN, Call, installed, no_grad, row, stepper, typical, write
 
 DIMENSIONS, HIDDEN, LATENT, BATCH, DRAWS, SAMPLES = 784, 400, 20, 100, 100, 1000
 ROWS = 1000  # that pass through the plain decoder at once
+
+peers: Any = installed("coder_peers").get("coder_peers")
 
 
 class PlainVAE:
@@ -62,8 +66,11 @@ class PlainVAE:
         return (log_w + torch.cat(found)).logsumexp(0) - math.log(draws)
 
     def sample(self, n: int) -> Tensor:
-        means = [self.model.decoder(z).sigmoid() for z in torch.randn(n, LATENT).split(ROWS)]
-        return torch.cat([(torch.rand(mean.shape) < mean).to(torch.uint8) for mean in means])
+        mean = self.means(n)
+        return (torch.rand(mean.shape) < mean).to(torch.uint8)
+
+    def means(self, n: int) -> Tensor:
+        return torch.cat([self.model.decoder(z).sigmoid() for z in torch.randn(n, LATENT).split(ROWS)])
 
 
 def build() -> VAE:
@@ -91,13 +98,24 @@ def main() -> None:
         ("bound, 100 draws", "plain"): no_grad(lambda: theirs.bound(bits, DRAWS)),
         ("sample", "ours"): partial(ours.sample, SAMPLES, noise=Noise(0)),
         ("sample", "plain"): no_grad(lambda: theirs.sample(SAMPLES)),
+        ("means of samples", "ours"): partial(ours.sample_means, SAMPLES, noise=Noise(0)),
+        ("means of samples", "plain"): no_grad(lambda: theirs.means(SAMPLES)),
     }
-    took, sizes = typical(calls), {"train": BATCH, "bound, 100 draws": BATCH, "sample": SAMPLES}
+    if peers:
+        copy = build()
+        made = peers.vae(copy.encoder, copy.decoder, (DIMENSIONS,), LATENT)
+        with torch.no_grad():
+            assert abs(made.get_nll(bits, DRAWS) - float(bounds[0].mean())) < 1
+        calls["train", "pythae"] = stepper(made, lambda: made({"data": batches()}).loss)
+        calls["bound, 100 draws", "pythae"] = no_grad(lambda: made.get_nll(bits, DRAWS))
+        calls["means of samples", "pythae"] = no_grad(lambda: peers.drawn(made, SAMPLES, LATENT))
+    took = typical(calls)
+    sizes = {"train": BATCH, "bound, 100 draws": BATCH, "sample": SAMPLES, "means of samples": SAMPLES}
     rows = [
-        row("vae-mlp-784", task, size, {name: took[task, name] for name in ("ours", "plain")}, PLAIN)
+        row("vae-mlp-784", task, size, {name: cost for (of, name), cost in took.items() if of == task}, PLAIN)
         for task, size in sizes.items()
     ]
-    write("latent", rows, {"hidden": HIDDEN, "latent": LATENT, "draws": DRAWS})
+    write("latent", rows, {"hidden": HIDDEN, "latent": LATENT, "draws": DRAWS}, ("pythae",) if peers else ())
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from ptheta.diffusion import DDPM
 from ptheta.noise import seeded
 from ptheta.recipes import find_recipe
 from ptheta.training import Training, training
-from timing import PLAIN, Row, row, typical, write
+from timing import PLAIN, Row, batches, row, typical, write
 
 SPACE, EVENTS, LOOKS = Levels((1, 28, 28), 256), 2000, 30
 
@@ -40,11 +40,6 @@ class Average:
     @torch.no_grad()
     def update(self) -> None:
         torch._foreach_lerp_(self.kept, self.weights, 1 - self.decay)
-
-
-def batches(x: Tensor, size: int) -> Iterator[Tensor]:
-    while True:
-        yield from (x[rows] for rows in torch.randperm(len(x)).split(size) if len(rows) == size)
 
 
 def lattice(x: Tensor) -> Tensor:

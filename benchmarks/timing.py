@@ -9,7 +9,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
@@ -70,6 +70,12 @@ def stepper(model: nn.Module, loss: Callable[[], Tensor]) -> Call:
         optimizer.step()
 
     return step
+
+
+def batches(x: Tensor, size: int) -> Iterator[Tensor]:
+    """Whole batches, in a new order each time round."""
+    while True:
+        yield from (x[rows] for rows in torch.randperm(len(x)).split(size) if len(rows) == size)
 
 
 def no_grad(function: Callable[[], Any]) -> Call:

@@ -18,7 +18,8 @@ before it is checked: densities against autograd's Jacobians, inverses against t
 passes. The sizes are those of the scripts in `benchmarks/`. Beside the same mathematics in a plain loop the aim is
 .95 of its speed: two measurements of one thing differ by as much.
 """
-SCRIPTS = ("nade", "made", "pixelcnn", "pixelrnn", "flows", "rbm", "latent", "steps", "counting", "neighbours")
+SCRIPTS = ("nade", "made", "pixelcnn", "pixelrnn", "flows", "rbm", "latent", "coders", "diffusion", "steps")
+SCRIPTS += ("counting", "neighbours")
 
 
 def table() -> str:
