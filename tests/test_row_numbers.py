@@ -160,7 +160,9 @@ def test_errors_after_few_labels_are_means_over_draws_of_the_seed(monkeypatch):
         return errors[adversary == 1](draw)
 
     monkeypatch.setattr(few_labels, "_error", error)
-    monkeypatch.setattr(few_labels, "_spread", lambda data, unlabelled, labelled: float(len(labelled)) / 20)
+    monkeypatch.setattr(
+        few_labels, "wrong_by_neighbours", lambda space, unlabelled, labelled, held: float(len(labelled)) / 20
+    )
     found = few_labels.named_wrongly("digits", 1, 1, Path())
     draws = range(5, 10)
     assert sorted(set(asked)) == list(draws)
@@ -170,6 +172,14 @@ def test_errors_after_few_labels_are_means_over_draws_of_the_seed(monkeypatch):
     assert found.details["points that the adversary is worth"] == pytest.approx(shares.mean())
     half_width = 2.776 * shares.std(ddof=1) / math.sqrt(5)  # Student's t of four degrees of freedom
     assert found.details["95 % half-width of that over draws"] == pytest.approx(half_width)
+
+
+def test_label_spreading_names_events_by_those_near_them():
+    sides = torch.arange(40) % 2
+    x = 4.0 * sides[:, None] + 0.1 * Noise(0).normal((40, 2), "x")
+    told, held = Events(x[:2], sides[:2]), [Events(x[20:30], sides[20:30]), Events(x[30:], 1 - sides[30:])]
+    wrong = [few_labels.wrong_by_neighbours(Real((2,)), Events(x), told, parts) for parts in (held[:1], held[1:], held)]
+    assert wrong == [0.0, 100.0, 50.0]
 
 
 def test_what_is_named_wrongly_is_counted_on_validation_and_test(monkeypatch):

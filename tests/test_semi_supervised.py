@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ptheta.adversarial import SemiSupervisedGAN
 from ptheta.data.dataset import Dataset, Events
 from ptheta.nn.mlp import MLP
+from ptheta.nn.noisy import NoisyMLP
 from ptheta.noise import Noise, seeded
 from ptheta.recipes.adversarial_uses import semi_supervised_gan
 from ptheta.spaces import Classes, Levels, Real, Tokens
@@ -57,7 +58,7 @@ def test_the_loss_and_its_gradient_are_those_of_k_plus_1_classes():
     # Of a labelled event the K + 1 classes say -ln p(k, real | x) = -ln p(k | x, real) - ln p(real | x).
     labelled = explicit(on_known, model.known)
     realness = F.softplus(-torch.logsumexp(on_known, 1))
-    expected = real + explicit(on_fake, 3) + (labelled - realness).mean()
+    expected = (real + explicit(on_fake, 3)) / 2 + (labelled - realness).mean()
     loss = model.discriminator_loss(x, None, Noise(0))
     torch.testing.assert_close(loss, expected)
     parameters = [*model.trunk.parameters(), *model.logits.parameters()]
@@ -131,7 +132,9 @@ def test_labels_that_were_not_told_are_never_seen():
 
 def test_unlabelled_events_move_the_borders():
     data = blobs()
-    recipe = semi_supervised_gan(SPACE, Classes(3), labels=3, hidden=(32, 16), latent=4, dropout=0.0)
+    recipe = semi_supervised_gan(
+        SPACE, Classes(3), labels=3, hidden=(32, 16), latent=4, corruption=0.1, layer_noise=0.0
+    )
     model = recipe.fit(data, steps=200, batch_size=50)
     right = (model.classify(data.test.x).argmax(1) == data.test.context).double().mean()
     assert float(right) > 0.95
@@ -151,6 +154,47 @@ def test_corruption_is_of_training_alone():
     assert not torch.allclose(model.train().discriminator_loss(x, None, Noise(0)), clean)
     model.classify(x)
     assert model.training  # as it was
+
+
+def test_the_first_events_set_the_centre_and_the_lengths_of_weights():
+    with seeded(0):
+        trunk = NoisyMLP(2, (16, 8), noise=0.0).double()
+    x = blobs().train.x.double() * 5 + 3
+    trunk.begin(x)
+    h = x - trunk.centre
+    torch.testing.assert_close(h.mean(0), torch.zeros(2).double())
+    for layer in trunk.layers:
+        y = layer(h)
+        torch.testing.assert_close(y.mean(0), torch.zeros(y.shape[1]).double())
+        torch.testing.assert_close(y.std(0, correction=0), torch.ones(y.shape[1]).double())
+        h = y.relu()
+    torch.testing.assert_close(trunk(x), h)
+
+
+def test_no_unit_outgrows_its_length_and_noise_is_of_training_alone():
+    with seeded(0):
+        trunk = NoisyMLP(2, (16, 8)).double()
+    x = blobs().train.x.double()
+    before = trunk.eval()(x)
+    assert torch.equal(trunk(x), before)
+    with torch.no_grad():
+        for layer in trunk.layers:
+            layer.direction.mul_(7)
+    torch.testing.assert_close(trunk(x), before)
+    names = {name.rsplit(".", 1)[1] for name, _ in trunk.named_parameters()}
+    assert names == {"direction", "bias"}  # lengths do not learn
+    trunk.train()
+    with seeded(1):
+        first = trunk(x)
+    with seeded(2):
+        assert not torch.allclose(trunk(x), first)
+
+
+def test_training_begins_with_what_the_first_events_set():
+    recipe = semi_supervised_gan(SPACE, Classes(3), labels=3, hidden=(8, 4), latent=4, corruption=0.0)
+    recipe.fit(blobs(), steps=1, batch_size=20)
+    trunk: Any = recipe.model.trunk
+    torch.testing.assert_close(trunk.centre, blobs().train.x.mean(0), atol=0.05, rtol=0.05)
 
 
 # Refusals -------------------------------------------------------------------------------------------------------------

@@ -143,6 +143,13 @@ FAULTS: Faults = {
         Fault("*layers if last else layers[:-1]", "*layers", "the output passes an activation"),
         Fault("torch.cat([x, context], 1)", "torch.cat([x, 0 * context], 1)", "the context is ignored"),
     ),
+    "nn/noisy.py": (
+        Fault("self.centre.copy_(h.mean(0))", "pass", "inputs are not centred"),
+        Fault("self.length.mul_(scale)", "pass", "lengths are not set by events"),
+        Fault("(self.bias - y.mean(0)) * scale", "-y.mean(0)", "units are not centred"),
+        Fault("if self.training and self.noise", "if self.noise", "there is noise after training"),
+        Fault("/ self.direction.norm(dim=1))", ")", "units outgrow their lengths"),
+    ),
     "nn/enlarging.py": (
         Fault("base.clamp(-LARGEST, LARGEST).atanh() if", "base.clamp(-LARGEST, LARGEST) if", "added in another unit"),
         Fault("torch.addcmul(shift, self.first(h), 1 + scale)", "self.first(h)", "latents are ignored"),

@@ -7,11 +7,12 @@ classes:
 
 so its loss on all is the sum of what it should say of events with labels, of events without, and of fakes:
 
-    -ln p(y | x, real)  -  ln p(real | x)  -  ln (1 - p(real | G(z)))              (Salimans et al., 2016, section 5)
+    -ln p(y | x, real)  -  w ln p(real | x)  -  w ln (1 - p(real | G(z)))          (Salimans et al., 2016, section 5)
 
-A constant added to all logits moves p(real) and no p(k | x, real). Unlabelled events must lie where some class is
-likely and fakes where none is, so the borders between classes are pushed to where events are rare. The generator
-matches the mean of the discriminator's features f, the layer below the logits,
+with w = 1/2, as in their code: events and fakes are two halves of what has no label. A constant added to all logits
+moves p(real) and no p(k | x, real). Unlabelled events must lie where some class is likely and fakes where none is, so
+the borders between classes are pushed to where events are rare. The generator matches the mean of the discriminator's
+features f, the layer below the logits,
 
     | E f(x) - E f(G(z)) |^2                                                        (section 3.1)
 
@@ -32,7 +33,7 @@ References:
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +45,7 @@ from ptheta.data.labels import few_labels
 from ptheta.model import Objective, require_sizes
 from ptheta.nn.borrowed import run
 from ptheta.nn.mlp import MLP
+from ptheta.nn.noisy import NoisyMLP
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Space
@@ -51,6 +53,7 @@ from ptheta.spaces import Space
 __all__ = ["SemiSupervisedGAN"]
 
 CHUNK = 1000
+UNLABELLED = 0.5  # w above
 
 
 @final
@@ -65,7 +68,9 @@ class SemiSupervisedGAN(PushForward):
         features: The width of what ``trunk`` gives.
         generator: Maps latents (B, latent) to embedded events. A perceptron if None.
         trunk: Maps embedded events to features (B, features). A perceptron if None.
-        corruption: The standard deviation of noise on all that the discriminator sees while training.
+        head: Maps features to logits (B, K). One layer if None.
+        corruption: The standard deviation of noise on all that the discriminator sees while training, where what is
+            seen has a range of 2.
         optimizers: Of the discriminator and of the generator.
 
     Example:
@@ -77,6 +82,7 @@ class SemiSupervisedGAN(PushForward):
 
     labelled: Tensor
     known: Tensor
+    begins_with: ClassVar[int] = 500
 
     def __init__(
         self,
@@ -88,6 +94,7 @@ class SemiSupervisedGAN(PushForward):
         features: int = 250,
         generator: nn.Module | None = None,
         trunk: nn.Module | None = None,
+        head: nn.Module | None = None,
         corruption: float = 0.3,
         optimizers: tuple[Optimizer, Optimizer] = (Adam(1e-3, betas=(0.5, 0.999)), Adam(1e-3, betas=(0.5, 0.999))),
     ) -> None:
@@ -100,7 +107,7 @@ class SemiSupervisedGAN(PushForward):
         super().__init__(space, context_space=None, reader=None, generator=generator)
         self.classes, self.labels, self.latent, self.corruption = classes, labels, latent, corruption
         self.trunk = MLP(space.dimensions, features) if trunk is None else trunk
-        self.logits = nn.Linear(features, classes)
+        self.logits = nn.Linear(features, classes) if head is None else head
         self.optimizers = optimizers
         events = torch.zeros(labels, *space.shape)
         self.register_buffer("labelled", events.byte() if space.is_discrete else events)
@@ -121,6 +128,12 @@ class SemiSupervisedGAN(PushForward):
             self.labelled.copy_(kept.x)
             self.known.copy_(kept.context)
         return hidden
+
+    def begin(self, x: Tensor, context: Tensor | None) -> None:
+        """Sets what a ``NoisyMLP`` has from the first events."""
+        if isinstance(self.trunk, NoisyMLP):
+            y = self._embedded(x)
+            self.trunk.begin(y + self.corruption * torch.randn_like(y))
 
     def objectives(self) -> Sequence[Objective]:
         critic, maker = self.optimizers
@@ -145,17 +158,15 @@ class SemiSupervisedGAN(PushForward):
         """
         with torch.no_grad():
             fake = self.push(self.latents(len(x), noise), None, borrowed=True)
-        on_data, on_fake = (
-            torch.logsumexp(self.logits(self._features(y, noise, key)), 1)
-            for y, key in ((self._embedded(x), "data"), (fake, "fakes"))
-        )
-        loss = F.softplus(-on_data) + F.softplus(on_fake)
-        if not self.labels:
-            return loss
-        if int(self.known[0]) < 0:
+        if self.labels and int(self.known[0]) < 0:
             raise ValueError("the model was built for labels and has none: data = model.taught(data) gives it some.")
-        seen = self.logits(self._features(self._embedded(self.labelled), noise, "labelled"))
-        return loss + F.cross_entropy(seen, self.known)
+        seen = {"data": self._embedded(x), "fakes": fake}
+        if self.labels:
+            seen["labelled"] = self._embedded(self.labelled)
+        said = self.logits(self._features(seen, noise))
+        on_data, on_fake, *on_known = said.split([len(y) for y in seen.values()])
+        loss = F.softplus(-on_data.logsumexp(1)) + F.softplus(on_fake.logsumexp(1))
+        return UNLABELLED * loss + sum(F.cross_entropy(each, self.known) for each in on_known)
 
     def generator_loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """The squared distance of the mean features of events and of fakes, per feature, the same for each row.
@@ -169,8 +180,8 @@ class SemiSupervisedGAN(PushForward):
             The loss, with shape (B,).
         """
         with torch.no_grad():
-            real = self._features(self._embedded(x), noise, "data", borrowed=True)
-        fake = self._features(self.push(self.latents(len(x), noise), None), noise, "fakes", borrowed=True)
+            real = self._features({"data": self._embedded(x)}, noise, borrowed=True)
+        fake = self._features({"fakes": self.push(self.latents(len(x), noise), None)}, noise, borrowed=True)
         return (fake.mean(0) - real.mean(0)).square().mean().expand(len(x))  # eq. of section 3.1
 
     @torch.no_grad()
@@ -188,10 +199,11 @@ class SemiSupervisedGAN(PushForward):
     def _embedded(self, x: Tensor) -> Tensor:
         return self.space.embed(x, self.like.dtype)
 
-    def _features(self, y: Tensor, noise: Noise, key: str, *, borrowed: bool = False) -> Tensor:
-        """The features of events, with shape (B, features): corrupted in training, else jittered on a lattice."""
+    def _features(self, seen: dict[str, Tensor], noise: Noise, *, borrowed: bool = False) -> Tensor:
+        """The features of embedded events, part after part: corrupted in training, else jittered on a lattice."""
         if self.training and self.corruption:
-            y = y + self.corruption * noise.normal(y.shape, f"corruption of {key}", like=y)
+            parts = [y + self.corruption * noise.normal(y.shape, f"corruption of {k}", like=y) for k, y in seen.items()]
         else:
-            y = self.seen(y, noise, f"jitter of {key}")
+            parts = [self.seen(y, noise, f"jitter of {key}") for key, y in seen.items()]
+        y = torch.cat(parts)
         return run(self.trunk, y, None, borrowed=borrowed).to(y.dtype)

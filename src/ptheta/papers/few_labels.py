@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from ptheta.papers.row import Found, Row
 
 if TYPE_CHECKING:
-    from ptheta.data import Dataset, Events
+    from collections.abc import Sequence
 
-__all__ = ["ROWS", "named_wrongly"]
+    from ptheta.data import Dataset, Events
+    from ptheta.spaces import Space
+
+__all__ = ["ROWS", "named_wrongly", "wrong_by_neighbours"]
 
 LABELS, CLASSES, DRAWS = 100, 10, 5
 NEIGHBOURS = 7
@@ -46,7 +49,8 @@ def named_wrongly(data: str, steps: int, seed: int, folder: Path) -> Found:
         for what, adversary in (("", 1.0), (" without the adversary", 0.0)):
             errors[what].append(_error(loaded, steps, draw, adversary))
         hidden, kept = few_labels(loaded, labels=LABELS, classes=CLASSES, seed=draw)
-        errors[" of label spreading"].append(_spread(loaded, hidden.train, kept))
+        held = [part for part in (loaded.valid, loaded.test) if part.context is not None]
+        errors[" of label spreading"].append(wrong_by_neighbours(loaded.space, hidden.train, kept, held))
     ours, off, spread = errors.values()
     shares = [a - b for a, b in zip(off, ours, strict=True)]
     return Found(
@@ -74,20 +78,30 @@ def _error(data: "Dataset", steps: int, draw: int, adversary: float) -> float:
     return 100 * float(wrong.double().mean())
 
 
-def _spread(data: "Dataset", unlabelled: "Events", labelled: "Events") -> float:
-    """The same share of label spreading."""
+def wrong_by_neighbours(space: "Space", unlabelled: "Events", labelled: "Events", held: "Sequence[Events]") -> float:
+    """The share of events that label spreading names wrongly, over the first unlabelled events.
+
+    Args:
+        space: What one event is.
+        unlabelled: Events without classes.
+        labelled: Those with.
+        held: Events with their classes, to be named.
+
+    Returns:
+        The share in per cent.
+    """
     import numpy as np
     from sklearn.semi_supervised import LabelSpreading
 
     def flat(*parts: "Events") -> Any:
-        return np.concatenate([data.space.embed(part.x).flatten(1).double().numpy() for part in parts])
+        return np.concatenate([space.embed(part.x).flatten(1).double().numpy() for part in parts])
 
-    assert labelled.context is not None and data.valid.context is not None and data.test.context is not None
+    assert labelled.context is not None
     others = unlabelled[:SPREAD_OVER]
     known = np.concatenate([labelled.context.numpy(), np.full(len(others), -1)])
     names = LabelSpreading(kernel="knn", n_neighbors=NEIGHBOURS).fit(flat(labelled, others), known)
-    truth = np.concatenate([data.valid.context.numpy(), data.test.context.numpy()])
-    return 100 * float((names.predict(flat(data.valid, data.test)) != truth).mean())
+    truth = np.concatenate([part.context.numpy() for part in held if part.context is not None])
+    return 100 * float((names.predict(flat(*held)) != truth).mean())
 
 
 def _row(data: str, steps: int, seconds: float, source: str) -> Row:
