@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from importlib import import_module, metadata
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import ptheta
 from ptheta.distributions.dequantized import Dequantization
 from ptheta.model import Distribution, Model
-from ptheta.protocols import HasElbo, HasEnergy, HasLogProb
+from ptheta.protocols import HasComplete, HasElbo, HasEnergy, HasLogProb
 from ptheta.recipes import RECIPES, find_recipe
 from ptheta.spaces import Binary, Classes, Column, Levels, Real, Space, Symbols, Table
 from ptheta.taxonomy import leaves
@@ -140,11 +141,20 @@ def test_the_law_of_circles_rejects_one_within_a_function(tmp_path: Path):
     assert ["ptheta.nn.masked", "ptheta.nn.unrolled"] in circles({**graph, "ptheta.model": set()})
 
 
-@pytest.mark.parametrize("module", ["ptheta", "ptheta.cli", "ptheta.taxonomy", "ptheta.recipes", "ptheta.papers"])
-def test_help_needs_no_torch(module: str):
-    code = f"import sys, {module}; print(any(m in sys.modules for m in ('torch', 'matplotlib', 'sklearn')))"
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(
+            f"import {module}"
+            for module in ("ptheta", "ptheta.cli", "ptheta.taxonomy", "ptheta.recipes", "ptheta.papers")
+        ),
+        "from ptheta.cli import main; main(['models', '--json'])",
+    ],
+)
+def test_help_needs_no_torch(code: str):
+    code = f"import sys; {code}; print(any(m in sys.modules for m in ('torch', 'matplotlib', 'sklearn')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.split()[-1] == "False"
 
 
 def test_recipes_and_papers_import_no_torch_at_the_top():
@@ -205,6 +215,9 @@ def test_the_tree_agrees_with_the_protocols(path: tuple[str, str, str], leaf):
     implicit = ("implicit", drawn) if issubclass(model, Distribution) else ("map", "deterministic")
     assert path[:2] == (implicit if leaf.score == "none" else ("explicit", explicit))
     assert issubclass(model, Distribution) == (leaf.sampling != "none")
+    assert leaf.completes == issubclass(model, HasComplete)
+    drawn = getattr(model, "sample", None)
+    assert leaf.temperature == (drawn is not None and "temperature" in signature(drawn).parameters)
 
 
 def table_of(shape: tuple[int, ...]) -> Table:

@@ -22,7 +22,7 @@ def models(json: bool = False) -> None:
         json: Prints one JSON object instead.
     """
     if json:
-        rows = [{**asdict(leaf), **_offers(leaf), "path": list(path)} for path, leaf in leaves()]
+        rows = [{**asdict(leaf), "scores": _scores(leaf), "path": list(path)} for path, leaf in leaves()]
         say(jsonlib.dumps({"models": rows}, indent=1))
         return
     above: tuple[str, ...] = ()
@@ -32,30 +32,20 @@ def models(json: bool = False) -> None:
                 say("  " * depth + word)
         above = path
         say(f"      {leaf.name:<18} {leaf.title}")
-        offers = _offers(leaf)
-        scores = dict.fromkeys(offers["scores"].values())  # where dequantised, a bound on some and exact on others
-        kinds = {score: [kind for kind, its in offers["scores"].items() if its == score] for score in scores}
-        told = "; ".join(f"{score} on {', '.join(kinds[score])}" for score in scores)
-        also = [word for word in ("completes", "temperature") if offers[word]]
+        kinds: dict[str, list[str]] = {}  # where dequantised, a bound on some and exact on others
+        for kind, score in _scores(leaf).items():
+            kinds.setdefault(score, []).append(kind)
+        told = "; ".join(f"{score} on {', '.join(its)}" for score, its in kinds.items())
+        also = [word for word, has in (("completes", leaf.completes), ("temperature", leaf.temperature)) if has]
         say(f"      {'':<18} log p: {told}")
         say(f"      {'':<18} {'; '.join([f'sampling: {leaf.sampling}', f'context: {leaf.contexts}', *also])}")
         say(f"      {'':<18} {leaf.reference}, {leaf.link}")
     say("\nnext:  ptheta fit nade --help    ptheta compare digits")
 
 
-def _offers(leaf: Leaf) -> dict[str, Any]:
-    """What a model offers besides: what it knows of log p on each kind of events, completions, a temperature."""
-    from importlib import import_module
-    from inspect import signature
-
-    from ptheta.model import Distribution
-    from ptheta.protocols import HasComplete
-
-    module, name = leaf.model.split(":")
-    model = getattr(import_module(f"ptheta.{module}"), name)
-    tempered = issubclass(model, Distribution) and "temperature" in signature(model.sample).parameters
-    scores = {kind: leaf.score_on(kind) for kind in leaf.spaces}
-    return {"scores": scores, "completes": issubclass(model, HasComplete), "temperature": tempered}
+def _scores(leaf: Leaf) -> dict[str, str]:
+    """What a model knows of log p, by the kind of events."""
+    return {kind: leaf.score_on(kind) for kind in leaf.spaces}
 
 
 def data(

@@ -66,7 +66,7 @@ APPROXIMATE: dict[str, tuple[Leaf, ...]] = {
             "absorbing-diffusion", "diffusion:AbsorbingDiffusion", "diffusion:absorbing_diffusion",
             "variables unmasked in a random order", "lower bound", "serial", DISCRETE,
             "Austin et al. (2021), Structured Denoising Diffusion Models in Discrete State-Spaces",
-            "https://arxiv.org/abs/2107.03006",
+            "https://arxiv.org/abs/2107.03006", completes=True, temperature=True,
         ),
     ),
     "energies": (
@@ -74,25 +74,25 @@ APPROXIMATE: dict[str, tuple[Leaf, ...]] = {
             "rbm", "energy:RBM", "energy:rbm",
             "a restricted Boltzmann machine", "exact or estimate", "chain", ("binary", "real"),
             "Hinton (2002), Training Products of Experts by Minimizing Contrastive Divergence",
-            "https://doi.org/10.1162/089976602760128018", contexts="none",
+            "https://doi.org/10.1162/089976602760128018", contexts="none", completes=True,
         ),
         Leaf(
             "dbm", "energy:DBM", "energy:dbm",
             "a deep Boltzmann machine of two hidden layers", "exact or estimate", "chain", ("binary",),
             "Salakhutdinov and Hinton (2009), Deep Boltzmann Machines",
-            "https://proceedings.mlr.press/v5/salakhutdinov09a.html", contexts="none",
+            "https://proceedings.mlr.press/v5/salakhutdinov09a.html", contexts="none", completes=True,
         ),
         Leaf(
             "ebm", "energy:EBM", "energy:ebm",
             "a network is the energy, Langevin dynamics the sampler", "exact or estimate", "chain", ("real",),
             "Du and Mordatch (2019), Implicit Generation and Modeling with Energy-Based Models",
-            "https://arxiv.org/abs/1903.08689", contexts="none",
+            "https://arxiv.org/abs/1903.08689", contexts="none", completes=True,
         ),
         Leaf(
             "boltzmann", "energy:BoltzmannMachine", "energy:boltzmann",
             "a general Boltzmann machine: every two bits are joined", "exact or estimate", "chain", ("binary",),
             "Ackley, Hinton and Sejnowski (1985), A Learning Algorithm for Boltzmann Machines",
-            "https://doi.org/10.1207/s15516709cog0901_7", contexts="none", most_variables=256,
+            "https://doi.org/10.1207/s15516709cog0901_7", contexts="none", most_variables=256, completes=True,
         ),
     ),
 }  # fmt: skip

@@ -41,6 +41,8 @@ class Leaf:
             elsewhere the first that suits does.
         most_variables: Beyond so many variables it is too large to build.
         variant_of: The model that stands for it in a comparison, unless it is asked for.
+        completes: Whether it fills what is not known of an event.
+        temperature: Whether its samples have one.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Leaf:
     stands: tuple[str, ...] = ()
     most_variables: int | None = None
     variant_of: str = ""
+    completes: bool = False
+    temperature: bool = False
 
     def score_on(self, kind: str) -> str:
         """What it knows of log p on one kind of events: densities bound the probability of what is dequantised."""
