@@ -167,7 +167,9 @@ def test_a_model_that_does_not_support_the_space(here: Path, capsys: pytest.Capt
     rows = "\n".join(f"{x},{y}" for x, y in np.random.default_rng(0).choice([-1, 1], (400, 2)))
     (here / "whole.csv").write_text(f"u,v\n{rows}\n")
     said = refused(capsys, "fit", "kde", "--data", here / "whole.csv")
-    assert "kde does not suit Table(2 columns" in said and "Models that suit: independent, mixture, forest" in said
+    assert "kde does not suit Table(2 columns" in said and "Models that suit: mixture, forest, independent" in said
+    said = refused(capsys, "fit", "mixture", "--data", here / "reals.npy")
+    assert "mixture does not suit Real((3,))" in said and "Models that suit: gaussian-mixture, " in said
 
 
 def test_runs_that_are_none(here: Path, bits: Path, capsys: pytest.CaptureFixture[str]):

@@ -164,13 +164,15 @@ def build(
 
 
 def _require_kind(name: str, space: Space, context_space: Space | None) -> None:
-    """Refuses events of a kind that the model is not for, and names some that are."""
-    own = next((leaf for _, leaf in leaves() if leaf.name == name), None)
+    """Refuses events of a kind that the model is not for, and names some that are: first those most like it."""
+    where, own = next(((path, leaf) for path, leaf in leaves() if leaf.name == name), ((), None))
     if own is None or space.kind in own.spaces:
         return
-    able = [leaf.name for _, leaf in leaves() if leaf.against(space, context_space) is None]
+    able = [(path, leaf.name) for path, leaf in leaves() if leaf.against(space, context_space) is None]
+    able.sort(key=lambda other: (name not in other[1], other[0] != where))
     raise ValueError(
-        f"{name} does not suit {space}: {own.against(space, context_space)}. Models that suit: {some(able)}."
+        f"{name} does not suit {space}: {own.against(space, context_space)}. Models that suit: "
+        f"{some([other for _, other in able])}."
     )
 
 
