@@ -13,7 +13,8 @@ while a critic v learns to tell (x, c) from (G(z, c), c) by the game's loss (``g
 
 Where a context has several answers, fidelity alone asks for a compromise (their mean, their median), and the critic
 forbids it. A critic may judge patches: it returns one number for each place, each of which sees a part of the event
-only (``ptheta.nn.patches``), and the loss is the mean of the game's over the places.
+only (``ptheta.nn.patches``), and the loss is the mean of the game's over the places. What its slopes cost is of the one
+number that is the mean of its outputs: a place's own slopes weigh less the more places there are.
 
 Noise is an input. The original's is dropout and batch statistics at test time, so that outputs depend on their batch;
 here no example depends on another, and what is drawn for a context varies with z alone. Fidelity to one event asks each
