@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ptheta.applications.bench import contexts_of
-from ptheta.applications.compare import compare, comparing, default_models
+from ptheta.applications.compare import Terms, compare, comparing, default_models
 from ptheta.applications.comparison import Comparison, Contender
 from ptheta.data.dataset import Dataset, Events
 from ptheta.metrics import MetricResult
@@ -215,7 +215,7 @@ def test_a_trained_model_says_what_its_training_took(tmp_path):
 
 
 def test_a_comparison_grows_a_model_at_a_time(tmp_path):
-    growing = comparing(bits(), tmp_path / "c", models=["uniform", "markov"], samples=0)
+    growing = comparing(bits(), tmp_path / "c", Terms(models=["uniform", "markov"], samples=0))
     assert [(len(r.contenders), r.not_reached) for r in growing] == [
         (0, ["uniform", "markov"]),
         (1, ["markov"]),

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ptheta.applications import bench, price, race
-from ptheta.applications.compare import compare, comparing
+from ptheta.applications.compare import Terms, compare, comparing
 from ptheta.applications.comparison import Comparison
 from ptheta.applications.price import Price, price_of
 from ptheta.data import Dataset, Events
@@ -167,7 +167,7 @@ def test_one_that_still_gains_does_not_take_the_time_of_all(monkeypatch, tmp_pat
 
 def test_dear_samples_keep_no_more_than_a_part_of_the_time(monkeypatch, tmp_path: Path):
     Stage(monkeypatch)
-    result = next(comparing(DATA, tmp_path / "c", models=MODELS, total=3, samples=0))
+    result = next(comparing(DATA, tmp_path / "c", Terms(models=MODELS, total=3, samples=0)))
     runner = race._Race(bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, "wall", None, print), 180.0, 0.0)
     entrant, costs = runner.entrants[0], []
     for seconds in (0.01, 1000.0):
@@ -211,8 +211,8 @@ def test_levels_share_what_there_is():
 
 def test_the_two_budgets_exclude_each_other_and_a_total_is_the_default(tmp_path: Path):
     with pytest.raises(ValueError, match="a total of minutes or minutes for each model, but both were given"):
-        next(comparing(DATA, tmp_path / "c", models=("uniform",), total=1, minutes=1))
-    assert next(comparing(DATA, tmp_path / "c", models=("uniform",), samples=0)).total == 15
+        next(comparing(DATA, tmp_path / "c", Terms(models=("uniform",), total=1, minutes=1)))
+    assert next(comparing(DATA, tmp_path / "c", Terms(models=("uniform",), samples=0))).total == 15
 
 
 def test_a_race_of_real_models_by_the_processor_s_clock(tmp_path: Path):
@@ -268,7 +268,7 @@ class Dear:
 
 
 def priced(dear: Dear, tmp_path: Path, room: float, n: int = 20_000) -> Price:
-    result = next(comparing(bits(n, d=6), tmp_path / "c", models=("independent",), samples=0, resume=True))
+    result = next(comparing(bits(n, d=6), tmp_path / "c", Terms(models=("independent",), samples=0, resume=True)))
     judge = bench.Bench(result, tmp_path / "c", result.data.test.some(2000), 0, {}, "wall", None, print)
     return price_of("independent", judge, room, dear.clock)
 
@@ -317,7 +317,7 @@ def test_what_takes_longer_than_its_price_is_cut_short_and_left_out(monkeypatch,
         while True:
             time.sleep(0.01)
 
-    result = next(comparing(DATA, tmp_path / "c", models=MODELS, total=3, samples=0))
+    result = next(comparing(DATA, tmp_path / "c", Terms(models=MODELS, total=3, samples=0)))
     runner = race._Race(bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, "wall", None, print), 180.0, 0.0)
     for constant, value in (("SMALL", 0.0), ("PRICING", 0.2), ("SLACK", 0.2)):
         monkeypatch.setattr(race, constant, value)
@@ -343,7 +343,7 @@ def test_what_cannot_be_built_is_left_out_and_did_not_fail(tmp_path: Path):
 
 def test_a_bound_that_takes_long_is_scored_by_fewer_draws(monkeypatch, tmp_path: Path):
     Stage(monkeypatch)
-    result = next(comparing(DATA, tmp_path / "c", models=MODELS, total=3, samples=0))
+    result = next(comparing(DATA, tmp_path / "c", Terms(models=MODELS, total=3, samples=0)))
     judge = bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, "wall", None, print)
     assert judge.draws == 50, "4000 over 80 events"
     drawn = race._Race(judge, 180.0, 0.0)
@@ -356,7 +356,7 @@ def test_a_bound_that_takes_long_is_scored_by_fewer_draws(monkeypatch, tmp_path:
 
 def test_one_sample_is_enough_where_it_takes_long(monkeypatch, tmp_path: Path):
     stage = Stage(monkeypatch)
-    result = next(comparing(DATA, tmp_path / "c", models=MODELS, total=3, samples=0))
+    result = next(comparing(DATA, tmp_path / "c", Terms(models=MODELS, total=3, samples=0)))
     runner = race._Race(bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, "wall", None, print), 180.0, 0.0)
     drawn: list[int] = []
 
@@ -381,7 +381,7 @@ def test_what_is_best_known_for_a_kind_of_events_stands_for_its_family(space: Sp
     events = Events((torch.rand(40, *space.shape) * 5).to(space.dtype))
     data = Dataset("toy", space, events, events[:20], events[20:])
     models = ("nade", "made", "transformer", "pixelcnn")
-    result = next(comparing(data, tmp_path / "c", models=[m for m in models if fits(m, space)], samples=0))
+    result = next(comparing(data, tmp_path / "c", Terms(models=[m for m in models if fits(m, space)], samples=0)))
     judge = bench.Bench(result, tmp_path / "c", data.test, 0, {}, "wall", None, print)
     assert [e.contender.name for e in race._Race(judge, 60.0, 0.0).heads] == [first]
 

@@ -5,19 +5,23 @@ from .fault import Fault, Faults
 FAULTS: Faults = {
     "applications/compare.py": (
         Fault(
-            "data.test.some(MAX_TEST), samples, how",
-            "data.valid.some(MAX_TEST), samples, how",
+            "data.test.some(MAX_TEST), terms.samples",
+            "data.valid.some(MAX_TEST), terms.samples",
             "validation is compared as test",
         ),
         Fault("if leaf.variant_of:", "if False:", "variants compete unasked"),
         Fault("None if name in closed else minutes", "minutes", "closed forms are given minutes"),
-        Fault("data = data if conditional else data.without_context()", "data = data", "labels reach every model"),
-        Fault("if not is_unused(out) and not resume:", "if False:", "a folder that is in use is written to"),
+        Fault(
+            "data if terms.conditional else data.without_context(), terms", "data, terms", "labels reach every model"
+        ),
+        Fault("if not is_unused(out) and not terms.resume:", "if False:", "a folder that is in use is written to"),
         Fault(
             "n_test, n = min(MAX_TEST, len(data.test))", "n_test, n = len(data.test)", "more events than were scored"
         ),
         Fault(
-            'how["resume"] = resume or total is not None', 'how["resume"] = resume', "a race cannot go on with its runs"
+            'how["resume"] = terms.resume or total is not None',
+            'how["resume"] = terms.resume',
+            "a race cannot go on with its runs",
         ),
         Fault("time.perf_counter() - gone", "time.perf_counter()", "what passed before is outside the total"),
         Fault("    with locked(out):", "    if True:", "two comparisons in one folder"),

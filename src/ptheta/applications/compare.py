@@ -8,8 +8,9 @@ model is told of and stops no other.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 from ptheta.applications.bench import Bench, shown
 from ptheta.applications.comparison import Comparison
@@ -21,7 +22,7 @@ from ptheta.recipes import find_recipe
 from ptheta.runs import Watch
 from ptheta.taxonomy import Leaf, leaves
 
-__all__ = ["TOTAL", "compare", "comparing", "default_models"]
+__all__ = ["TOTAL", "Terms", "compare", "comparing", "default_models"]
 
 TOTAL = 15.0  # minutes for the whole question, where nothing else is said
 MAX_TEST = 2000  # events every model scores: always the same ones, of the test split
@@ -48,35 +49,74 @@ def default_models(data: Dataset) -> tuple[list[str], dict[str, str]]:
     return chosen, left_out
 
 
-def compare(data: Dataset, out: Path, **options: Any) -> Comparison:
+@final
+@dataclass(frozen=True)
+class Terms:
+    """On what terms models are compared; ValueError, in a sentence, for terms that contradict one another.
+
+    Args:
+        models: Names on the command line; all that fit the space by default.
+        total: Minutes for everything; 15 by default, where ``minutes`` are not given.
+        minutes: The training budget of each trained model, instead of a total.
+        budget: Whether minutes are the wall's or the processor's.
+        samples: The most samples of each model that are judged; 0 leaves sample metrics out.
+        seed: Names every draw.
+        conditional: Whether to model p(x | context), with the models that can; else contexts are left out.
+        resume: Whether to go on in a folder that holds some of the runs already.
+        source: What ``load`` was called with; the data's name if None.
+        data_options: The options ``load`` was called with.
+    """
+
+    models: Sequence[str] = ()
+    total: float | None = None
+    minutes: float | None = None
+    budget: Literal["wall", "cpu"] = "wall"
+    samples: int = 1000
+    seed: int = 0
+    conditional: bool = False
+    resume: bool = False
+    source: str | None = None
+    data_options: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.total is not None and self.minutes is not None:
+            raise ValueError("expected a total of minutes or minutes for each model, but both were given.")
+
+    @property
+    def whole(self) -> float | None:
+        """Minutes for everything; None where each model has its own."""
+        return TOTAL if self.total is None and self.minutes is None else self.total
+
+
+def compare(
+    data: Dataset,
+    out: Path,
+    *,
+    watch: Callable[[str, Path], Watch] | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    **terms: Any,
+) -> Comparison:
     """Fits and scores every model.
 
     Args:
         data: What to model.
         out: A new folder, below which the runs go.
-        **options: Those of ``comparing``, which see: models, total, minutes, samples, seed, ...
+        watch: Makes the watcher of a run, from the model's name and the run folder.
+        say: Told what happens, a line at a time.
+        **terms: Those of ``Terms``, which see: models, total, minutes, samples, seed, ...
 
     Returns:
         The comparison; ``ptheta.report.write`` makes a report of it.
     """
-    *_, result = comparing(data, out, **options)
+    *_, result = comparing(data, out, Terms(**terms), watch=watch, say=say)
     return result
 
 
 def comparing(
     data: Dataset,
     out: Path,
+    terms: Terms,
     *,
-    models: Sequence[str] = (),
-    total: float | None = None,
-    minutes: float | None = None,
-    budget: Literal["wall", "cpu"] = "wall",
-    samples: int = 1000,
-    seed: int = 0,
-    conditional: bool = False,
-    resume: bool = False,
-    source: str | None = None,
-    data_options: dict[str, Any] | None = None,
     watch: Callable[[str, Path], Watch] | None = None,
     say: Callable[[str], None] = lambda text: None,
     gone: float = 0.0,
@@ -88,16 +128,7 @@ def comparing(
     Args:
         data: What to model.
         out: A new folder, below which the runs go.
-        models: Names on the command line; all that fit the space by default.
-        total: Minutes for everything; 15 by default, where ``minutes`` are not given.
-        minutes: The training budget of each trained model, instead of a total.
-        budget: Whether minutes are the wall's or the processor's.
-        samples: The most samples of each model that are judged; 0 leaves sample metrics out.
-        seed: Names every draw.
-        conditional: Whether to model p(x | context), with the models that can; else contexts are left out.
-        resume: Whether to go on in a folder that holds some of the runs already.
-        source: What ``load`` was called with; the data's name if None.
-        data_options: The options ``load`` was called with.
+        terms: Which models, for how long, and by what they are judged.
         watch: Makes the watcher of a run, from the model's name and the run folder.
         say: Told what happens, a line at a time.
         gone: Seconds of the total that had passed before this was called.
@@ -105,24 +136,22 @@ def comparing(
     Yields:
         The same comparison, grown by a model.
     """
-    if conditional and data.context_space is None:
+    if terms.conditional and data.context_space is None:
         raise ValueError(f"the data set {data.name} has no contexts to condition on.")
-    if total is not None and minutes is not None:
-        raise ValueError("expected a total of minutes or minutes for each model, but both were given.")
-    if not is_unused(out) and not resume:
+    if not is_unused(out) and not terms.resume:
         raise ValueError(f"the folder {out} is not empty. Give --resume to go on with it, or another --out.")
-    data = data if conditional else data.without_context()
-    total = TOTAL if total is None and minutes is None else total
-    result = _begun(data, source or data.name, data_options or {}, models, minutes, total, seed)
+    data, total = data if terms.conditional else data.without_context(), terms.whole
+    result = _begun(data, terms)
     with locked(out):
         (out / "runs").mkdir(parents=True, exist_ok=True)
         started = time.perf_counter() - gone
-        how = {"source": source, "data_options": data_options, "conditional": conditional}
+        how = {"source": terms.source, "data_options": terms.data_options, "conditional": terms.conditional}
         # In a race runs are gone on with: whatever lies in its folder is its own.
-        how["resume"] = resume or total is not None
-        bench = Bench(result, out, data.test.some(MAX_TEST), samples, how, budget, watch, say)
+        how["resume"] = terms.resume or total is not None
+        bench = Bench(result, out, data.test.some(MAX_TEST), terms.samples, how, terms.budget, watch, say)
         yield result
-        turns = _each(bench, minutes) if total is None else racing(bench, 60 * total, time.perf_counter() - started)
+        passed = time.perf_counter() - started
+        turns = _each(bench, terms.minutes) if total is None else racing(bench, 60 * total, passed)
         try:
             for _ in turns:
                 result.seconds = time.perf_counter() - started
@@ -145,26 +174,19 @@ def _each(bench: Bench, minutes: float | None) -> Iterator[None]:
         yield
 
 
-def _begun(
-    data: Dataset,
-    source: str,
-    options: dict[str, Any],
-    models: Sequence[str],
-    minutes: float | None,
-    total: float | None,
-    seed: int,
-) -> Comparison:
+def _begun(data: Dataset, terms: Terms) -> Comparison:
     """A comparison of nobody yet."""
-    for name in models:
+    for name in terms.models:
         find_recipe(name)
     if not len(data.test):
         raise ValueError(f"{data.name} has no test events, on which models could be compared.")
-    names, left_out = (list(models), {}) if models else default_models(data)
-    asked = (source, options, names, tuple(models), minutes, seed)
+    names, left_out = (list(terms.models), {}) if terms.models else default_models(data)
+    source, options = terms.source or data.name, terms.data_options or {}
+    asked = (source, options, names, tuple(terms.models), terms.minutes, terms.seed)
     n_test, n = min(MAX_TEST, len(data.test)), shown(data.space)
     is_test = len(data.test) >= SHOWING
     real = data.whole((data.test if is_test else data.everything()).some(n))
-    result = Comparison(data, *asked, n_test, n, 0, real, left_out=left_out, total=total, real_is_test=is_test)
+    result = Comparison(data, *asked, n_test, n, 0, real, left_out=left_out, total=terms.whole, real_is_test=is_test)
     result.questions = None if data.context_space is None else data.test.some(QUESTIONS)
     found = cautions(data)
     result.remarks, result.unranked = [*found.notes], found.unranked

@@ -3,7 +3,6 @@
 import json as jsonlib
 import math
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -68,7 +67,6 @@ def compare(
     began = time.perf_counter()
     _require_sensible(total, minutes, samples)
     _require_meant(task, total=total, given=given, conditional=conditional or None, samples=samples and None)
-    from ptheta.applications.compare import comparing
     from ptheta.data import load
 
     loading = options.data_options(data_options, size, given)
@@ -77,27 +75,12 @@ def compare(
         say(f"data: {note}", error=True)
     with ExitStack() as held:
         out = out or held.enter_context(free_folder(f"compare-{Path(loaded.name).name}"))
+        how: dict[str, Any] = {"models": models, "budget": budget, "samples": samples, "seed": seed, "resume": resume}
+        how |= {"source": data, "data_options": loading}
         if task == "translate":
-            how = {"models": models, "minutes": minutes or MINUTES, "budget": budget, "samples": samples, "seed": seed}
-            return _translating(loaded, out, {**how, "resume": resume, "source": data, "data_options": loading}, json)
-        growing = comparing(
-            loaded,
-            out,
-            models=models,
-            total=total,
-            minutes=minutes,
-            budget=budget,
-            samples=samples,
-            seed=seed,
-            resume=resume,
-            conditional=conditional or given is not None,
-            source=data,
-            data_options=loading,
-            watch=lambda name, folder: watcher(name, folder),
-            say=lambda text: say(text, error=True),
-            gone=time.perf_counter() - began,
-        )
-        return _told(_reported(growing, out), out, json)
+            return _translating(loaded, out, {**how, "minutes": minutes or MINUTES}, json)
+        how |= {"total": total, "minutes": minutes, "conditional": conditional or given is not None}
+        return _told(_reported(loaded, out, how, began), out, json)
 
 
 def _require_meant(task: str, **options: object) -> None:
@@ -150,10 +133,13 @@ def _told(result: "Comparison", out: Path, json: bool) -> int:
     return 0
 
 
-def _reported(growing: "Iterator[Comparison]", out: Path) -> "Comparison":
+def _reported(data: "Dataset", out: Path, how: dict[str, Any], began: float) -> "Comparison":
     """The comparison when it is done, with its report; what was found is worth one also where something stops it."""
+    from ptheta.applications.compare import Terms, comparing
     from ptheta.report import write
 
+    gone, aside = time.perf_counter() - began, lambda text: say(text, error=True)
+    growing = comparing(data, out, Terms(**how), watch=watcher, say=aside, gone=gone)
     result = next(growing)
     try:
         for _ in growing:
