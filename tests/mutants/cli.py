@@ -78,7 +78,7 @@ FAULTS: Faults = {
         Fault(
             "mean = float(values.double().mean())", "mean = float(values.double().sum())", "the sum is called the mean"
         ),
-        Fault('"split": found.split,', '"split": "test",', "every split is called test"),
+        Fault('"split": found.split}', '"split": "test"}', "every split is called test"),
         Fault("error = None if number.value is not None else", "error = None if True else", "a map has no error"),
         Fault(
             "evaluate_samples(x, whole, split=part, seed=seed)",
@@ -94,8 +94,8 @@ FAULTS: Faults = {
             "if data is None and (split is not None or data_options):", "if False:", "--split without --data is ignored"
         ),
         Fault(
-            "names = [names[i % len(names)] for i in range(n)] if names",
-            "names = [str(i) for i in range(n)] if names",
+            "return [names[i % len(names)] for i in range(n)] if names",
+            "return [str(i) for i in range(n)] if names",
             "answers do not bear the names of what was given",
         ),
         Fault('replace_file(run / "evaluation.json"', 'str(run / "evaluation.json"', "what was evaluated is not kept"),
@@ -123,18 +123,18 @@ FAULTS: Faults = {
         ),
     ),
     "cli/compare.py": (
-        Fault("samples=samples,", "samples=1000,", "--samples does nothing"),
-        Fault("seed=seed,", "seed=0,", "--seed does nothing"),
-        Fault("budget=budget,", 'budget="wall",', "--budget does nothing"),
-        Fault("gone=time.perf_counter() - began", "gone=0.0", "loading is outside the total"),
+        Fault('"samples": samples,', '"samples": 1000,', "--samples does nothing"),
+        Fault('"seed": seed,', '"seed": 0,', "--seed does nothing"),
+        Fault('"budget": budget,', '"budget": "wall",', "--budget does nothing"),
+        Fault("gone, aside = time.perf_counter() - began", "gone, aside = 0.0", "loading is outside the total"),
         Fault(
-            "conditional=conditional or given is not None",
-            "conditional=conditional",
+            '"conditional": conditional or given is not None',
+            '"conditional": conditional',
             "what is given is not a context",
         ),
         Fault("        write(result, out)", "        pass", "no report"),
         Fault("        return 1", "        return 0", "a comparison in which all failed ends with 0"),
-        Fault("data_options=loading,", "data_options={},", "the next commands forget how the data were read"),
+        Fault('"data_options": loading}', '"data_options": {}}', "the next commands forget how the data were read"),
     ),
     "cli/reproduce.py": (
         Fault("run_row(name, seed=seed, folder=run)", "run_row(name, folder=run)", "--seed does nothing"),

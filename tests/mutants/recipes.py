@@ -107,7 +107,7 @@ FAULTS: Faults = {
             "warmup=steps if rate_warmup is None",
             "the rate warms up to the end",
         ),
-        Fault('"steps": 25_000 if large else', '"steps": 2_500 if large else', "a tenth of the steps on large events"),
+        Fault("steps = 25_000 if large else", "steps = 2_500 if large else", "a tenth of the steps on large events"),
         Fault(
             "latent = min(30 if large else 8, space.dimensions) if latent is None",
             "latent = min(8, space.dimensions) if latent is None",

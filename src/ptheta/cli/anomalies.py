@@ -10,9 +10,8 @@ from tyro.conf import Positional
 
 from ptheta.cli import options
 from ptheta.cli.events import Found, Split, find_events
-from ptheta.cli.outputs import claim, remember
+from ptheta.cli.outputs import claim, write
 from ptheta.cli.train import say, say_next
-from ptheta.files import replace_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +69,6 @@ def anomalies(
         force: Replaces a file that is there.
     """
     from ptheta.applications.anomalies import ranked, surpasses, threshold
-    from ptheta.report.commands import command
     from ptheta.runs import open_run
 
     opened = open_run(run)
@@ -85,8 +83,7 @@ def anomalies(
     is_odd = surpasses(oddness.scores[name], limit)
     ranks = [] if odd is None else ranked(oddness.scores, odd)
     if out is not None:
-        replace_file(out, _rows(found, oddness, is_odd))
-        remember(out, run)
+        write(out, _rows(found, oddness, is_odd), run)
     answer = {
         "run": str(run), "model": opened.name, "data": found.data.name, "split": found.split, "kind": oddness.kind,
         "n": len(is_odd), "by": by, "false_alarms": false_alarms, "threshold": limit, "n_odd": int(is_odd.sum()),
@@ -95,13 +92,21 @@ def anomalies(
     if json:
         say(jsonlib.dumps(answer, indent=1))
         return
-    alarms = f"which {false_alarms:g} of ordinary events pass"
-    say(f"{answer['n_odd']} of {len(is_odd)} events of {found} are odd by {by}: above {limit:.2f} nats, {alarms}")
-    for line in (*_oddest(found, oddness, oddness.scores[name], is_odd), *map(str, ranks), *notes):
+    _tell(answer, found, (*_oddest(found, oddness, oddness.scores[name], is_odd), *map(str, ranks), *notes), out)
+
+
+def _tell(answer: dict[str, Any], found: Found, lines: tuple[str, ...], out: Path | None) -> None:
+    """Says how many events are odd, what else was found, where it is written, and what one may do next."""
+    from ptheta.report.commands import command
+
+    by, limit, alarms = (answer[key] for key in ("by", "threshold", "false_alarms"))
+    passed = f"above {limit:.2f} nats, which {alarms:g} of ordinary events pass"
+    say(f"{answer['n_odd']} of {answer['n']} events of {found} are odd by {by}: {passed}")
+    for line in lines:
         say(f"  {line}")
     if out is not None:
-        say(f"scores of each event{' and cell' if oddness.cells is not None else ''}: {out}")
-    say_next(command("evaluate", run))
+        say(f"scores of each event{' and cell' if answer['cells'] is not None else ''}: {out}")
+    say_next(command("evaluate", Path(answer["run"])))
 
 
 def _scored(

@@ -12,9 +12,8 @@ from tyro.conf import Positional
 
 from ptheta.cli import options
 from ptheta.cli.events import Found, Split, find_events
-from ptheta.cli.outputs import claim, remember
+from ptheta.cli.outputs import claim, write
 from ptheta.cli.train import say, say_next
-from ptheta.files import replace_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,10 +68,8 @@ def classify(
     plot = None if out is None else out.with_suffix(".png")
     for place in filter(None, (out, plot)):
         claim(place, force=force, run=run, source=data or opened.manifest.data)
-    chosen = options.data_options(data_options, None)
-    asked = _by_context(opened, data, split, chosen, draws, seed) if target is None else (
-        _by_target(opened, data, split, chosen, target)
-    )  # fmt: skip
+    which = (opened, data, split, options.data_options(data_options, None))
+    asked = _by_context(*which, draws, seed) if target is None else _by_target(*which, target)
     new = prior_of(prior, asked.names, asked.shares)
     log_p, known = asked.log_posterior(new), asked.truth >= 0
     found = [] if not bool(known.any()) else [judged(opened.name, log_p[known], asked.truth[known])]
@@ -80,16 +77,13 @@ def classify(
         found += _peers(asked, seed)
     table = _rows(asked, log_p)
     if out is not None:
-        replace_file(out, table)
-        remember(out, run)
-        if found and plot is not None:
-            replace_file(plot, calibration_picture(found))
-            remember(plot, run)
+        write(out, table, run)
+    if found and plot is not None:
+        write(plot, calibration_picture(found), run)
     if json:
-        shares = dict(zip(asked.names, new.tolist(), strict=True))
-        head = {"run": str(run), "model": opened.name, "data": asked.found.data.name, "split": asked.found.split}
-        answer = {**head, "kind": asked.kind, "target": target, "prior": shares, "n": len(log_p)}
-        say(jsonlib.dumps({**answer, "judged": [j.to_json() for j in found], "notes": asked.notes}, indent=1))
+        how = {"target": target, "prior": dict(zip(asked.names, new.tolist(), strict=True))}
+        answer = {"run": str(run), "model": opened.name, **asked.to_json(), **how}
+        say(jsonlib.dumps({**answer, "judged": [each.to_json() for each in found]}, indent=1))
         return
     _tell(opened, asked, found, table, out, plot)
 
@@ -138,6 +132,11 @@ class _Asked:
     space: "Space"
     x: "Tensor"
     train: "Events | None"
+
+    def to_json(self) -> dict[str, Any]:
+        """What was asked of which events, for strict JSON."""
+        facts = {"data": self.found.data.name, "split": self.found.split, "kind": self.kind}
+        return {**facts, "n": len(self.truth), "notes": self.notes}
 
     def log_posterior(self, prior: "Tensor") -> "Tensor":
         """log p(c | x) under a prior, with shape (n, K)."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ptheta.files import is_unused, replace_file
 
-__all__ = ["claim", "claim_folder", "remember"]
+__all__ = ["claim", "claim_folder", "remember", "write"]
 
 MADE = "outputs.json"
 RECORDS = ("run.json", "metrics.jsonl", "contexts", "checkpoints", "stages", "samples", MADE)  # never an output
@@ -50,6 +50,18 @@ def claim_folder(out: Path, *, force: bool = False) -> None:
         raise ValueError(f"--out should be a folder, but {out} is a file.")
     if not is_unused(out) and not force:
         raise ValueError(f"the folder {out} is not empty. Give --force to write into it, or another --out.")
+
+
+def write(out: Path, what: str | bytes, run: Path) -> None:
+    """Writes a file that was made from a run, and notes that in its folder.
+
+    Args:
+        out: The file, which was claimed.
+        what: What it holds.
+        run: The run folder.
+    """
+    replace_file(out, what)
+    remember(out, run)
 
 
 def remember(out: Path, run: Path) -> None:

@@ -82,8 +82,7 @@ def data(
         claim(out, force=force, source=name)
     loading = options.data_options(data_options, size, given)
     loaded = load(name, **loading)
-    found = cautions(loaded)
-    facts = {**loaded.describe(), "cautions": [*found.notes, *filter(None, [found.unranked])]}
+    facts = {**loaded.describe(), "cautions": list(cautions(loaded).sentences)}
     if out is not None:
         from ptheta.report.pictures import save_samples
 

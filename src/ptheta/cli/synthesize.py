@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional
 
 from ptheta.cli.options import Help
-from ptheta.cli.outputs import claim, remember
+from ptheta.cli.outputs import claim, remember, write
 from ptheta.cli.train import say, say_next
-from ptheta.files import replace_file
 
 if TYPE_CHECKING:
     from ptheta.applications.synthesize import Card
@@ -45,7 +44,6 @@ def synthesize(
         json: Prints the card as one JSON object.
         force: Replaces files that are there.
     """
-    from ptheta.applications.synthesize import as_table
     from ptheta.model import distribution
     from ptheta.noise import Noise
     from ptheta.report.cards import card_page
@@ -55,14 +53,7 @@ def synthesize(
 
     opened = open_run(run)
     model = distribution(opened.model)
-    if model.context_space is not None:
-        raise ValueError(
-            f"{run} was fitted given {model.context_space}, and synthetic rows have all columns: fit it without "
-            "--conditional and without a label, so that the label is a column like others."
-        )
-    as_table(model.space)
-    if out.suffix.lower() != ".csv":
-        raise ValueError(f"--out should be a .csv file, but it is {out}.")
+    _require_rows(run, model, out)
     pages = [out.with_suffix(ending) for ending in (".md", ".json")] if card else []
     for place in (out, *pages):
         claim(place, force=force, run=run, source=opened.manifest.data)
@@ -80,9 +71,22 @@ def synthesize(
     notes = (*made.cautions, *(() if target else ("Usefulness was not measured: name a column by --target.",)))
     page = card_page(made, model=opened.name, data=opened.manifest.data, n=n, notes=notes)
     for place, text in zip(pages, (page, jsonlib.dumps({**answer, "notes": notes}, indent=1) + "\n"), strict=True):
-        replace_file(place, text)
-        remember(place, run)
+        write(place, text, run)
     _tell(answer, made, notes, (out, *pages), run, json)
+
+
+def _require_rows(run: Path, model: "Distribution", out: Path) -> None:
+    """Refuses models of anything but whole rows of a table, and files that hold none."""
+    from ptheta.applications.synthesize import as_table
+
+    if model.context_space is not None:
+        raise ValueError(
+            f"{run} was fitted given {model.context_space}, and synthetic rows have all columns: fit it without "
+            "--conditional and without a label, so that the label is a column like others."
+        )
+    as_table(model.space)
+    if out.suffix.lower() != ".csv":
+        raise ValueError(f"--out should be a .csv file, but it is {out}.")
 
 
 def _tell(

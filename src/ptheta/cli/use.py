@@ -13,7 +13,7 @@ from ptheta.cli import options
 from ptheta.cli.events import Found, Split, contexts_of, domains_of, find_events, judged
 from ptheta.cli.given import Given, read_given, save_pictures, whole_events
 from ptheta.cli.options import Help
-from ptheta.cli.outputs import claim, claim_folder, remember
+from ptheta.cli.outputs import claim, claim_folder, remember, write
 from ptheta.cli.train import say, say_next
 from ptheta.files import replace_file
 
@@ -78,12 +78,7 @@ def sample(
         return
     given = _pictures_given(opened, context)
     is_folder = out is not None and (out.is_dir() or not out.suffix)
-    usual = run / f"samples.{_ending(model.space)}"
-    if is_folder and out is not None:
-        claim_folder(out, force=force)
-    else:
-        claim(out or usual, force=force or out is None, run=run, source=data)
-    out = out or usual
+    out = _claimed(run, out, _ending(model.space), is_folder=is_folder, force=force, source=data)
     if data is None and (split is not None or data_options):
         raise ValueError("--split and --data-options are of --data, which says whose contexts are given.")
     if data is not None and opened.model.context_space is None:
@@ -96,12 +91,9 @@ def sample(
     x = model.sample(n, contexts, noise=Noise(seed).at("sample"), **manner)
     whole, space = whole_events(opened, x, contexts)
     if is_folder:
-        names = given.names if given is not None else [Path(str(row)).stem for row in found.rows] if found else []
-        names = [names[i % len(names)] for i in range(n)] if names else [str(i) for i in range(n)]
-        save_pictures(whole, space, names, out)
+        save_pictures(whole, space, _names(n, given, found), out)
     else:
-        is_drawn = out.suffix.lower() in (".png", ".gif")
-        save_samples(*((whole, space) if is_drawn else (x, model.space)), out)
+        save_samples(*((whole, space) if out.suffix.lower() in (".png", ".gif") else (x, model.space)), out)
         remember(out, run)
     say(f"{n} events of {model.space} drawn from {opened.name}: {out}")
 
@@ -139,6 +131,22 @@ def _sample_in_tiles(
 
     n = answer_in_tiles(Path(context), space, model.space, answer, out)
     say(f"{n} pictures of {context} answered by {run.name}: {out}")
+
+
+def _claimed(run: Path, out: Path | None, ending: str, *, is_folder: bool, force: bool, source: str | None) -> Path:
+    """Where samples go, which may be written to: by default a file of the run, which it may make again."""
+    if is_folder and out is not None:
+        claim_folder(out, force=force)
+        return out
+    place = out or run / f"samples.{ending}"
+    claim(place, force=force or out is None, run=run, source=source)
+    return place
+
+
+def _names(n: int, given: "Given | None", found: "Found | None") -> list[str]:
+    """What n pictures are called: as those that were given, again and again, else by their number."""
+    names = given.names if given is not None else [Path(str(row)).stem for row in found.rows] if found else []
+    return [names[i % len(names)] for i in range(n)] if names else [str(i) for i in range(n)]
 
 
 def _pictures_given(run: "Run", context: str | None) -> "Given | None":
@@ -232,8 +240,7 @@ def score(
     if out is None:
         say(table.getvalue().removesuffix("\n"))
         return
-    replace_file(out, table.getvalue())
-    remember(out, run)
+    write(out, table.getvalue(), run)
     mean = float(values.double().mean())
     say(f"{len(values)} scores ({kind} of log p, nats per event) of {found}, mean {mean:.2f}: {out}")
 
@@ -268,9 +275,7 @@ def evaluate(
     from ptheta.metrics.error import map_error
     from ptheta.metrics.given import answered
     from ptheta.metrics.translation import map_report
-    from ptheta.model import Distribution
     from ptheta.noise import Noise
-    from ptheta.report.commands import command, data_words, source_word
     from ptheta.runs import open_run
 
     opened = open_run(run)
@@ -283,34 +288,34 @@ def evaluate(
     given = answered(opened.model, found.events, found.data, noise=Noise(seed).at("given")) if samples else None
     law = domains_of(found.source, found.options)
     mapped = map_report(opened.model, found.events, found.data, world=law) if samples else None
-    odd = cautions(found.data)
-    notes = [*odd.notes, *filter(None, [odd.unranked]), *notes]
+    notes = [*cautions(found.data).sentences, *notes]
+    head = {"run": str(run), "model": opened.name, "data": found.data.name, "split": found.split}
+    parts = {"error": error, "map": mapped, "given": given}
     answer = {
-        "run": str(run),
-        "model": opened.name,
-        "data": found.data.name,
-        "split": found.split,
+        **head,
         "likelihood": number.to_json(),
-        "error": None if error is None else error.to_json(),
         **({"metrics": [], "fixed_rows": {}} if report is None else report.to_json()),
         "notes": [*notes, *(() if report is None else report.notes)],
-        "map": None if mapped is None else mapped.to_json(),
-        "given": None if given is None else given.to_json(),
+        **{key: None if part is None else part.to_json() for key, part in parts.items()},
         "collapse": [result.to_json() for result in counted],
     }
     if json:
         say(jsonlib.dumps(answer, indent=1))
     else:
-        say(f"{opened.name} on {found}\n  {number if error is None else error}")
-        answer_line = [] if given is None else [f"what was given: {given}"]
         told = ("" if report is None else str(report)).splitlines()
-        told += [] if mapped is None else mapped.lines
-        for line in [*told, *answer_line, *map(str, counted), *notes]:
-            say(f"  {line}")
-        again = command("compare", source_word(found.source), *data_words(found.options))
-        drawn = [command("sample", run, "-n", 64)] if isinstance(opened.model, Distribution) else []
-        say_next(*drawn, again)
+        told += [*([] if mapped is None else mapped.lines), *([] if given is None else [f"what was given: {given}"])]
+        _tell(opened, found, [str(number if error is None else error), *told, *map(str, counted), *notes])
     replace_file(run / "evaluation.json", jsonlib.dumps(answer, indent=1) + "\n")
+
+
+def _tell(run: "Run", found: "Found", lines: list[str]) -> None:
+    """Says what was found of a run, and what one may do next."""
+    from ptheta.model import Distribution
+    from ptheta.report.commands import command, data_words, source_word
+
+    say("\n  ".join([f"{run.name} on {found}", *lines]))
+    again = command("compare", source_word(found.source), *data_words(found.options))
+    say_next(*([command("sample", run.folder, "-n", 64)] if isinstance(run.model, Distribution) else []), again)
 
 
 def _draws(run: "Run", draws: int | None, importance: int | None) -> int:

@@ -37,6 +37,11 @@ class Cautions:
     notes: tuple[str, ...] = ()
     unranked: str | None = None
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All of it."""
+        return self.notes if self.unranked is None else (*self.notes, self.unranked)
+
 
 def cautions(data: Dataset) -> Cautions:
     """Looks for what makes numbers mean less than they seem to.

@@ -8,6 +8,7 @@ at least three, else each is cut in time, its end to test and what lies before t
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,13 +69,8 @@ def read_films(
         [f for f, _ in frames], decoder, notes, bits=bits, colour=colour, frames=[k for _, k in frames]
     )
     parts = _parts([len(own) for _, own in films], film, step or film, valid, test, seed, notes)
-    wanted = [True, valid != 0, test != 0]
-    if any(not starts for starts, want in zip(parts, wanted, strict=True) if want):
-        low, high = min(len(own) for _, own in films), max(len(own) for _, own in films)
-        raise ValueError(
-            f"the films of {path} are too short: {len(films)} of {low} to {high} frames leave no clip of {film} for "
-            f"one of train, valid and test. Say a smaller film=, or give more."
-        )
+    if any(want and not starts for starts, want in zip(parts, (True, valid != 0, test != 0), strict=True)):
+        raise ValueError(_too_short(path, [len(own) for _, own in films], film))
     grey = found.space.shape[0] == 1
     space = space_like(found.space, (film, *found.space.shape[1:]) if grey else (film, *found.space.shape))
     notes.append(
@@ -83,17 +79,9 @@ def read_films(
     )
     splits = [_clips(found.events, torch.tensor(starts, dtype=torch.int64), film, grey) for starts in parts]
     text = f"{sum(map(len, parts))} clips of {film} frames of the folder {path.resolve().name}."
-    return Dataset(
-        path.resolve().name,
-        space,
-        splits[0],
-        splits[1],
-        splits[2],
-        description=text,
-        notes=tuple(notes),
-        decided=found.decided,
-        digest=found.digest,
-    )
+    about: dict[str, Any] = {"description": text, "notes": tuple(notes)}
+    about |= {"decided": found.decided, "digest": found.digest}
+    return Dataset(path.resolve().name, space, splits[0], splits[1], splits[2], **about)
 
 
 def _films(path: Path, files: list[Path], decoder: Decoder) -> list[tuple[str, list[tuple[Path, int]]]]:
@@ -105,6 +93,14 @@ def _films(path: Path, files: list[Path], decoder: Decoder) -> list[tuple[str, l
         else:
             films.setdefault(str(file.parent.relative_to(path)), []).append((file, 0))
     return list(films.items())
+
+
+def _too_short(path: Path, lengths: list[int], film: int) -> str:
+    """Why there are no clips for one of the splits, in a sentence."""
+    return (
+        f"the films of {path} are too short: {len(lengths)} of {min(lengths)} to {max(lengths)} frames leave no clip "
+        f"of {film} for one of train, valid and test. Say a smaller film=, or give more."
+    )
 
 
 def _by_number(file: Path) -> list[tuple[int, str]]:

@@ -72,10 +72,7 @@ def autoencoder(
         sparsity=sparsity,
         optimizer=Adam(1e-3),
     )
-    training = {"batch_size": 100, "schedule": "cosine"}
-    if large and convolved:
-        return Recipe.single(model, {**training, "steps": 4_500, "precision": "auto"})
-    return Recipe.single(model, {**training, "epochs": 20 if large else 50})
+    return Recipe.single(model, _training(large and convolved, {"epochs": 20 if large else 50}))
 
 
 def vae(
@@ -149,10 +146,8 @@ def vae(
         doubly=doubly,
         optimizer=Adam(1e-3),
     )
-    training = {"batch_size": 100, "schedule": "cosine"}
-    if large and convolved:
-        return Recipe.single(model, {**training, "steps": 4_500, "precision": "auto"})
-    return Recipe.single(model, {**training, "steps": 25_000 if large else 5_000 if space.kind == "table" else 2_000})
+    steps = 25_000 if large else 5_000 if space.kind == "table" else 2_000
+    return Recipe.single(model, _training(large and convolved, {"steps": steps}))
 
 
 def ladder_vae(
@@ -284,6 +279,12 @@ def latent_diffusion(
         network=denoiser(codes, reader, width=width),
     )
     return _two_stages(LatentBound(coder, prior), 4_000, first.training)
+
+
+def _training(is_costly: bool, length: dict[str, int]) -> dict[str, Any]:
+    """Of a coder: as long as it takes, or for 4500 steps, faster ones where the machine has them, of a costly one."""
+    costly = {"steps": 4_500, "precision": "auto"}
+    return {"batch_size": 100, "schedule": "cosine", **(costly if is_costly else length)}
 
 
 def _is_convolved(space: "Space", network: str) -> bool:

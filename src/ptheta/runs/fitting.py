@@ -75,11 +75,7 @@ def fit_run(
         processes.lead(lambda: _hold(held, out, resume))
         before = processes.lead(lambda: _before(out))
         seed = said.setdefault("seed", before.get("seed", 0))
-        spaces, minutes = (data.space, data.context_space), said.get("minutes")
-        require_affordable(name, *spaces, dials, None if minutes is None else 60 * minutes)
-        if dials and not before:
-            require_telling(name, lambda turned: build(name, *spaces, seed=seed, dials=turned), dials, data.space)
-        recipe = build(name, *spaces, seed=seed, dials=dials)
+        recipe = _built(name, data, dials, said, is_new=not before)
         trainings = merged_training(name, recipe, said, before.get("training"))
         origin = {"data": _lasting(source or data.name), "data_options": data_options or {}}
         manifest = described(data, model=name, dials=dials, training=trainings, seed=seed, **origin)
@@ -92,12 +88,19 @@ def fit_run(
                 _train(stage, data, out, trainings[stage.name], resume, watch)
             else:
                 _fit_at_once(stage, data, out, seed, trainings[stage.name])
-        step, record = 0, {}
-        if processes.leads:
-            folders = (stage_folder(out, stage) for stage in recipe.stages)
-            step, record = told_of([checkpoints.load(folder / "checkpoints", ()) for folder in folders])
+        folders = [stage_folder(out, stage) / "checkpoints" for stage in recipe.stages]
+        told = told_of([checkpoints.load(folder, ()) for folder in folders]) if processes.leads else (0, {})
     cast("nn.Module", recipe.model).eval()
-    return Run(out, manifest, recipe.model, *processes.agree((step, record)))
+    return Run(out, manifest, recipe.model, *processes.agree(told))
+
+
+def _built(name: str, data: Dataset, dials: dict[str, Any], said: dict[str, Any], *, is_new: bool) -> Recipe:
+    """The recipe with its fresh model; refused where it is too large, or where a dial of a new run changes nothing."""
+    spaces, minutes, seed = (data.space, data.context_space), said.get("minutes"), said["seed"]
+    require_affordable(name, *spaces, dials, None if minutes is None else 60 * minutes)
+    if dials and is_new:
+        require_telling(name, lambda turned: build(name, *spaces, seed=seed, dials=turned), dials, data.space)
+    return build(name, *spaces, seed=seed, dials=dials)
 
 
 def save_run(model: Model, data: Dataset, folder: str | Path) -> None:
