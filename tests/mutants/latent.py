@@ -35,21 +35,18 @@ FAULTS: Faults = {
         Fault("mean, log_std.clamp(-8, 4)", "mean, log_std.clamp(-8, 0)", "the posterior is never wider than one"),
         Fault("-math.log(len(means))", "0.0", "posteriors are added, not averaged"),
     ),
+    "latent/bounds.py": (
+        Fault("logsumexp(0) - math.log(len(log_w))", "logsumexp(0)", "the sum of weights for their mean"),
+        Fault("log_w.double().logsumexp(0)", "log_w.double().mean(0) + math.log(len(log_w))", "the plain bound"),
+        Fault("min(1.0, float(step) / warmup)", "max(1.0, float(step) / warmup)", "the warm-up never rests at one"),
+        Fault("min(1.0, float(step) / warmup)", "float(step) / warmup", "the warm-up goes on"),
+    ),
     "latent/vae.py": (
         Fault("return reconstruction - rate", "return reconstruction + rate", "the rate's sign flipped"),
-        Fault("logsumexp(0) - math.log(k)", "logsumexp(0)", "the sum of weights for their mean"),
-        Fault(
-            "log_w.double().logsumexp(0)", "log_w.double().mean(0) + math.log(k)", "the mean of logs: the plain bound"
-        ),
         Fault(
             "return weight * rate - reconstruction",
             "return rate - weight * reconstruction",
             "the warm-up weighs the wrong term",
-        ),
-        Fault(
-            "min(1.0, float(self.step) / self.warmup)",
-            "max(1.0, float(self.step) / self.warmup)",
-            "the warm-up never rests at one",
         ),
         Fault(
             "return math.log(self.importance) - log_w.logsumexp(0)",
@@ -98,7 +95,6 @@ FAULTS: Faults = {
     "latent/ladder.py": (
         Fault("return reconstruction, rates.sum(0)", "return reconstruction, rates[1:].sum(0)", "a layer left out"),
         Fault("rates.clamp(min=self.free_nats).sum(0)", "rates.sum(0)", "no nat is free"),
-        Fault("min(1.0, float(self.step) / self.warmup)", "float(self.step) / self.warmup", "the warm-up goes on"),
         Fault("(a * evidence[0] + b * expected[0])", "(b * evidence[0] + a * expected[0])", "precisions swapped"),
         Fault("-0.5 * (a + b).log()", "-(a + b).log()", "the variance for the deviation where layers join"),
         Fault("(-2 * log_std).exp() for _, log_std", "(-log_std).exp() for _, log_std", "deviations for precisions"),
@@ -110,7 +106,6 @@ FAULTS: Faults = {
         Fault("seen if i == 0 else None", "None", "the encoder sees no context"),
         Fault(".sum(1) - self.space.log_volume", ".sum(1)", "densities per standardised unit, not per unit of x"),
         Fault("noise.rows(start)", "noise", "every chunk repeats the noise of the first"),
-        Fault("logsumexp(0) - math.log(k)", "logsumexp(0)", "the sum of weights for their mean"),
     ),
     "latent/codebooks.py": (
         Fault("- 2 * v @ self.words.T", "- v @ self.words.T", "the nearest codeword by half a distance"),

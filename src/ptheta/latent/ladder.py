@@ -40,6 +40,7 @@ import torch
 from torch import Tensor, nn
 
 from ptheta.distributions.heads import Head, coder_head, nearest_events
+from ptheta.latent.bounds import importance_weighted, repeated, warmed_up
 from ptheta.latent.priors import gaussian_of
 from ptheta.model import LossModel, require_sizes
 from ptheta.nn.contexts import Reader, read, reader_of, width_of
@@ -180,11 +181,11 @@ class LadderVAE(LossModel):
         """
         self.check(x, context)
         log_w = torch.cat([down.log_px + down.log_ratio for down in self._descents(x, context, k, noise or Noise())])
-        return (log_w.double().logsumexp(0) - math.log(k)).to(log_w.dtype)
+        return importance_weighted(log_w)
 
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """The negative bound in nats, its rates weighted by the warm-up and free up to a point, with shape (B,)."""
-        weight = min(1.0, float(self.step) / self.warmup) if self.warmup else 1.0
+        weight = warmed_up(self.step, self.warmup)
         reconstruction, rates = self._terms(x, context, 1, noise)
         return weight * rates.clamp(min=self.free_nats).sum(0) - reconstruction
 
@@ -243,13 +244,13 @@ class LadderVAE(LossModel):
         for start in range(0, draws, step):
             streams = [noise.at("draw", j) for j in range(start, min(start + step, draws))]
             d, z, rates, log_ratio = len(streams), None, [], 0.0
-            below = None if seen is None else _repeat(seen, d)
+            below = None if seen is None else repeated(seen, d)
             for i in reversed(range(len(self.latents))):
                 eps = torch.cat(
                     [s.normal((len(x), self.latents[i]), f"layer {i}", like=evidence[i][0]) for s in streams]
                 )
                 expected = self._expected(i, z, below)
-                known = (_repeat(evidence[i][0], d), _repeat(evidence[i][1], d))
+                known = (repeated(evidence[i][0], d), repeated(evidence[i][1], d))
                 q = self._joined(i, known, expected)
                 z = q[0] + q[1].exp() * eps
                 p = (torch.zeros_like(z), torch.zeros_like(z)) if expected is None else expected
@@ -257,7 +258,7 @@ class LadderVAE(LossModel):
                 off = (z - p[0]) * (-p[1]).exp()
                 log_ratio = log_ratio + (0.5 * (eps.square() - off.square()) + q[1] - p[1]).sum(1)
             assert z is not None and isinstance(log_ratio, Tensor)
-            log_px = self.head.log_prob(self._params(z, below), _repeat(cells, d)).sum(1) - self.space.log_volume
+            log_px = self.head.log_prob(self._params(z, below), repeated(cells, d)).sum(1) - self.space.log_volume
             yield Descent(log_px.view(d, -1), torch.stack(rates[::-1], 1), log_ratio.view(d, -1))
 
     def _evidence(self, x: Tensor, seen: Tensor | None) -> list[Gauss]:
@@ -291,8 +292,3 @@ def _divergence(q: Gauss, p: Gauss) -> Tensor:
     variances = (2 * (q[1] - p[1])).exp()
     off = (q[0] - p[0]) * (-p[1]).exp()
     return 0.5 * (variances + off.square() - 1 - 2 * (q[1] - p[1])).sum(1)
-
-
-def _repeat(x: Tensor, times: int) -> Tensor:
-    """Stacks a batch ``times`` times: (B, *) becomes (times * B, *)."""
-    return x if times == 1 else x.repeat(times, *(1,) * (x.ndim - 1))

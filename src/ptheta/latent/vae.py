@@ -46,6 +46,7 @@ import torch
 from torch import Tensor, nn
 
 from ptheta.distributions.heads import Head, coder_head, nearest_events
+from ptheta.latent.bounds import importance_weighted, repeated, warmed_up
 from ptheta.latent.priors import StandardNormal, VampPrior, gaussian_of
 from ptheta.model import LossModel, Model
 from ptheta.nn import defaults
@@ -183,11 +184,11 @@ class VAE(LossModel):
         seen = read(self.reader, context)
         draws = self._draws(x, seen, self._posterior(x, seen), k, noise or Noise())
         log_w = torch.cat([log_px - (log_q - self._log_prior(z, context)) for z, log_px, log_q in draws])
-        return (log_w.double().logsumexp(0) - math.log(k)).to(log_w.dtype)  # Burda et al., eq. 8
+        return importance_weighted(log_w)
 
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """The negative bound in nats, with the rate weighted by the warm-up, with shape (B,)."""
-        weight = min(1.0, float(self.step) / self.warmup) if self.warmup else 1.0
+        weight = warmed_up(self.step, self.warmup)
         if self.importance == 1:
             reconstruction, rate = self._elbo_terms(x, context, 1, noise)
             return weight * rate - reconstruction
@@ -306,7 +307,7 @@ class VAE(LossModel):
             log_q = -(0.5 * (eps.square() + math.log(2 * math.pi)) + width).sum(-1)
             z, stretch = self._bent(z, posterior)
             log_q = log_q - stretch
-            params = self._params(z.flatten(0, 1), None if seen is None else _repeat(seen, len(eps)))
+            params = self._params(z.flatten(0, 1), None if seen is None else repeated(seen, len(eps)))
             log_px = self.head.log_prob(params.unflatten(0, z.shape[:2]), cells).sum(-1) - self.space.log_volume
             yield z, log_px, log_q
 
@@ -314,12 +315,12 @@ class VAE(LossModel):
         """Bends draws (draws, B, latent) of a Gaussian; also the log of how much that stretches, (draws, B)."""
         if self.bend is None:
             return z, z.new_zeros(z.shape[:2])
-        bent, stretch = self.bend(z.flatten(0, 1), _repeat(torch.cat(posterior, 1), len(z)))
+        bent, stretch = self.bend(z.flatten(0, 1), repeated(torch.cat(posterior, 1), len(z)))
         return bent.to(z.dtype).view(z.shape), stretch.to(z.dtype).view(z.shape[:2])
 
     def _log_prior(self, z: Tensor, context: Tensor | None) -> Tensor:
         """log p(z) of codes (draws, B, latent), with shape (draws, B)."""
-        given = None if context is None or self.prior.context_space is None else _repeat(context, len(z))
+        given = None if context is None or self.prior.context_space is None else repeated(context, len(z))
         return self.prior.log_prob(z.flatten(0, 1), given).view(len(z), -1)
 
     def _params(self, z: Tensor, seen: Tensor | None) -> Tensor:
@@ -335,8 +336,3 @@ class VAE(LossModel):
         for start in range(0, max(n, 1), self._rows):
             rows = slice(start, start + self._rows)
             yield start, z[rows], None if context is None else context[rows]
-
-
-def _repeat(x: Tensor, times: int) -> Tensor:
-    """Stacks a batch ``times`` times: (B, *) becomes (times * B, *)."""
-    return x if times == 1 else x.repeat(times, *(1,) * (x.ndim - 1))
