@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 
+from ptheta.applications.bench import count_parameters
 from ptheta.cli import main
 from ptheta.data import load
 from ptheta.data.dataset import Dataset, Events
@@ -26,7 +27,7 @@ from ptheta.metrics import SampleEvaluator, evaluate_samples
 from ptheta.metrics.likelihood import PILOT
 from ptheta.noise import Noise
 from ptheta.papers import ROWS, Row, run_row
-from ptheta.runs import Run, open_run
+from ptheta.runs import Run, build, open_run
 from ptheta.training import checkpoint as checkpoints
 
 SPLITS = ("train", "valid", "test")
@@ -367,6 +368,14 @@ def test_what_training_took_is_what_the_run_says(compared):
         assert model["parameters"] == sum(p.numel() for p in weights.parameters())
         lines = Path(model["run"], "metrics.jsonl").read_text().splitlines()
         assert model["curve"] == [json.loads(line) for line in lines] and model["curve"][-1]["step"] == run.step
+
+
+@pytest.mark.parametrize("name", ["vq-vae", "latent-diffusion"])
+def test_a_model_in_two_stages_counts_the_weights_of_both(name: str):
+    recipe = build(name, load("digits").space)
+    stages: list[Any] = [stage.model for stage in recipe.stages]
+    assert len(stages) == 2
+    assert count_parameters(recipe.model) == sum(p.numel() for model in stages for p in model.parameters()) > 300_000
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ptheta.runs import Run, Watch, fit_run
 from ptheta.spaces import Real, Space, Table
 from ptheta.taxonomy import leaves
 
-__all__ = ["Bench", "contexts_of", "shown"]
+__all__ = ["Bench", "contexts_of", "count_parameters", "shown"]
 
 BOUND_DRAWS, LEAST_DRAWS, MOST_DRAWS = 4000, 4, 100  # draws of a bound: over all events together, for each event
 ASKED = 20  # samples that are drawn for one more context whose draws are measured
@@ -103,7 +103,7 @@ class Bench:
         training = {"minutes": minutes, "budget": self.budget if minutes else None, "seed": self.result.seed}
         run = fit_run(contender.name, data, folder, training=training, watch=watcher, **self.options)
         contender.fit_seconds, contender.cpu_seconds = run.record["seconds"], run.record["cpu_seconds"]
-        contender.parameters = _parameters(run.model)
+        contender.parameters = count_parameters(run.model)
         if run.record["events"]:
             contender.steps, contender.epochs = run.step, run.record["epochs"]
             contender.events_per_second = run.record["events"] / max(run.record["seconds"], 1e-9)
@@ -183,9 +183,16 @@ def _evaluator(result: Comparison, samples: int) -> SampleEvaluator | None:
     return evaluator
 
 
-def _parameters(model: Model) -> int:
-    if isinstance(model, Trained):
-        return sum(p.numel() for p in model.parameters())
-    if isinstance(model, _Counted):
+def count_parameters(model: Model) -> int:
+    """How many numbers a model learned.
+
+    Args:
+        model: Of any kind.
+
+    Returns:
+        Its weights, those of all its stages; of a closed form what it counts, or its buffers.
+    """
+    if isinstance(model, _Counted) and not isinstance(model, Trained):
         return int(model.n_parameters)
-    return sum(b.numel() for b in cast("nn.Module", model).buffers())
+    module = cast("nn.Module", model)
+    return sum(p.numel() for p in module.parameters()) or sum(b.numel() for b in module.buffers())
