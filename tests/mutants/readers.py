@@ -111,8 +111,8 @@ FAULTS: Faults = {
     "data/pairs.py": (
         Fault("modelled = names[1 - names.index(given)]", "modelled = given", "a picture is given itself"),
         Fault(
-            "c.events[torch.tensor([others[i] for i in both])].x",
-            "c.events[torch.arange(len(both))].x",
+            "c.events[torch.tensor([k for i in both for k in others[i]])].x",
+            "c.events[torch.arange(len(rows))].x",
             "counterparts shift behind a skipped picture",
         ),
         Fault("[texts[i] for i in found.kept]", "texts[: len(found.kept)]", "captions shift behind a skipped picture"),

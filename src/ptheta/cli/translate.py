@@ -63,12 +63,12 @@ def translate(
     if not isinstance(model, HasTranslate) or not isinstance(classes, Symbols):
         raise ValueError(f"{opened.name} is no map between classes. Fit cyclegan or stargan to labelled events.")
     claim_folder(out, force=force)
+    target = classes.parse([to], "--to")
     if tiles:
         if data is None or split is not None or data_options or n is not None:
             raise ValueError(
                 "--tiles translates each picture of --data, whole: leave --split, --data-options and -n out."
             )
-        target = classes.parse([to], "--to")
         space = model.space
         made = answer_in_tiles(Path(data), space, space, lambda x, *_: model.translate(x, target.expand(len(x))), out)
         say(f"{made} pictures of {data} sent to {classes.show(target)[0]}: {out}")
@@ -76,7 +76,6 @@ def translate(
     claim(_pairs(out), force=force, run=run, source=data)
     if n is not None and n < 1:
         raise ValueError(f"-n should be at least 1, but it is {n}.")
-    target = classes.parse([to], "--to")
     found = find_events(opened, data, split, options.data_options(data_options, None), labelled=False)
     events = found.events[: len(found.events) if n is None else n].loaded()
     made = model.translate(events.x, target.expand(len(events)))
