@@ -54,10 +54,11 @@ $(VENV)/peers/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)/peers
 	$(PEERS)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(PEERS)/pip install --quiet --constraint constraints.txt --editable '.[peers]'
+	$(PEERS)/pip install --quiet --constraint constraints.txt sdv==2.0.0
 	$(PEERS)/pip install --quiet --no-deps pythae==0.1.2 cloudpickle torchcfm==1.0.7
 	touch $(VENV)/peers/ready
 
-# Some twenty minutes of one core.
+# Some eighty minutes of one core, fifty of them on tables.
 bench: export OMP_NUM_THREADS = 1
 bench: $(VENV)/peers/ready
 	$(PEERS)/python benchmarks/nade.py
@@ -72,6 +73,7 @@ bench: $(VENV)/peers/ready
 	$(PEERS)/python benchmarks/steps.py
 	$(PEERS)/python benchmarks/counting.py
 	$(PEERS)/python benchmarks/neighbours.py
+	$(PEERS)/python benchmarks/tables.py
 
 docs: $(VENV)/dev
 	$(BIN)/python docs/printers --write

@@ -43,7 +43,8 @@ from ptheta.optimizers import Adam
 from ptheta.training import Training, training
 from timing import PLAIN, Call, Row, batches, installed, no_grad, row, typical, write
 
-SIDE, IMAGES, POINTS, LOOKS = 16, 16, 256, 50
+SIDE, IMAGES, POINTS = 16, 16, 256
+LOOKS = {IMAGES: 50, POINTS: 300}  # steps before the first that is timed, by the batch
 STEPS, LEAPS, HEUN, KUTTA = 1000, 10, 5, 25
 RULE = Adam(1e-3)
 
@@ -67,12 +68,12 @@ def loop(network: nn.Module, x: Tensor, size: int, loss: Loss) -> Loop:
 def measure(
     name: str, task: str, model: Any, x: Tensor, size: int, losses: Mapping[str, tuple[nn.Module, Loss]]
 ) -> Row:
-    """A row of a training step, after fifty of each have lost about the same."""
-    engine = training(model, x, Training.of(steps=10**6, batch_size=size))
-    ours = [next(iter(next(engine).losses.values())) for _ in range(LOOKS)][-1]  # the mean so far
+    """A row of a training step, after many of each have lost about the same."""
+    engine, looks = training(model, x, Training.of(steps=10**6, batch_size=size)), LOOKS[size]
+    ours = [next(iter(next(engine).losses.values())) for _ in range(looks)][-1]  # the mean so far
     loops = {peer: loop(network, x, size, loss) for peer, (network, loss) in losses.items()}
     for peer, steps in loops.items():
-        lost = statistics.mean(next(steps) for _ in range(LOOKS))
+        lost = statistics.mean(next(steps) for _ in range(looks))
         assert abs(lost - ours) < 0.1 * ours, (name, task, peer, ours, lost)
     calls: dict[str, Call] = {"ours": lambda: next(engine)} | {k: partial(next, steps) for k, steps in loops.items()}
     took = typical(calls)
