@@ -6,8 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 
 from ptheta.applications.classify import (
+    Judged,
     class_scores,
     judged,
     posterior,
@@ -21,6 +23,7 @@ from ptheta.data.dataset import Events
 from ptheta.distributions import Gaussian, TableMixture
 from ptheta.noise import Noise
 from ptheta.recipes import find_recipe
+from ptheta.report.uses import calibration_picture
 from ptheta.spaces import Binary, Classes, Column, Real, Table
 
 LINE = Real((1,))
@@ -221,3 +224,11 @@ def test_a_bound_is_said_to_be_one(table, capsys):
     assert main(["classify", "v", "--no-peers", "--draws", "1"]) == 0
     said = capsys.readouterr().out
     assert "each a lower bound of log p(event | class)" in said and "can reorder the classes" in said
+
+
+def test_calibration_is_drawn_against_how_sure_a_classifier_is(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **how: drawn.append((tuple(x), tuple(y))))
+    monkeypatch.setattr(Axes, "legend", lambda self, **how: None)
+    calibration_picture([Judged("a", 0.6, 0.1, 0.7, 0.1, 40, ((0.55, 0.5, 30), (0.95, 0.9, 10)))])
+    assert drawn[1:] == [((0.55, 0.95), (0.5, 0.9)), ((0.55, 0.95), (0.75, 0.25))]

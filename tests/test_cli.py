@@ -275,19 +275,6 @@ def test_words_of_the_data_are_numbers_truths_or_text():
     assert [type(found[name]) for name in told] == [type(value) for value in told.values()]
 
 
-def test_a_comparison_in_which_all_fail_ends_with_1(
-    bits: Path, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
-):
-    from ptheta.distributions import Markov
-
-    def broken(self, data, **settings):
-        raise RuntimeError("this machine has no luck")
-
-    monkeypatch.setattr(Markov, "fit", broken)
-    code, _, err = run(capsys, "compare", bits, "--models", "markov", "--samples", "0", "--out", "c")
-    assert code == 1 and "every model failed" in err and (here / "c" / "report.html").exists()
-
-
 def test_compare_reports_failures_and_goes_on(bits: Path, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
     from ptheta.distributions import Markov
 

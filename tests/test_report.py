@@ -5,6 +5,7 @@ import html
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from ptheta.applications.synthesize import Card, CardRow
 from ptheta.cli import main
 from ptheta.metrics.likelihood import Likelihood
-from ptheta.report.cards import card_page
+from ptheta.report.cards import COLUMNS, card_page
 from ptheta.report.commands import command, data_words, next_commands
 from ptheta.report.page import page
 from test_comparison import NOISE, between, judged, metric, scored
@@ -80,8 +81,9 @@ def test_every_command_that_is_printed_runs(here: Path, capsys: pytest.CaptureFi
 def test_commands_are_quoted_and_options_written_as_they_are_read():
     assert command("sample", Path("runs/it's 1"), "-n", 64) == "ptheta sample 'runs/it'\"'\"'s 1' -n 64"
     assert data_words({}) == []
-    written = data_words({"size": 8, "label": "my class", "skip_corrupt": True, "valid": 0.2})
-    assert written == ["--size", "8", "--data-options", "label=my class", "skip_corrupt=true", "valid=0.2"]
+    written = data_words({"size": 8, "label": "my class", "skip_corrupt": True, "valid": 0.2, "given": "half=top"})
+    told = ["--data-options", "label=my class", "skip_corrupt=true", "valid=0.2"]
+    assert written == ["--size", "8", "--given", "half=top", *told]
 
 
 def test_next_commands_name_models_that_can_do_it():
@@ -138,6 +140,17 @@ def test_the_page_marks_the_best_alone_and_the_tied_by_name():
     assert 'class="best"' in row(alone, exact, "b") and "tied" not in row(alone, exact, "b")
 
 
+def test_copying_is_what_chance_does_not_explain():
+    x = torch.zeros(9, 5, dtype=torch.uint8)
+    contenders = [scored(name, NOISE) for name in "ab"]
+    for contender, half in zip(contenders, (0.05, 0.2), strict=True):
+        share = metric(0.65, half, name="train share")
+        beside = replace(share, value=0.5, interval=(0.45, 0.55))
+        contender.metrics, contender.shown = [metric(1.0, 0.1), replace(share, real=beside)], x
+    said = plain(page(between(*contenders)))
+    assert "so partly copies (train share, real 0.50): a 0.65." in said
+
+
 def test_the_page_says_when_nothing_tells_models_apart_and_each_reason_once():
     x = torch.zeros(9, 5, dtype=torch.uint8)
     contenders = [scored(name, NOISE) for name in "abc"]
@@ -175,7 +188,8 @@ def test_who_had_how_much_time_is_said_in_good_grammar(trained: int, stopped: in
     contenders = [scored(str(i), NOISE) for i in range(1 + trained + stopped)]
     for i, contender in enumerate(contenders):
         contender.steps = 7 if i else None
-        contender.fit_seconds, contender.stopped = 3.0, "after 1 s" if i > trained else None
+        contender.fit_seconds = 3.0 if i == trained else 2.0
+        contender.stopped = "after 1 s" if i > trained else None
     result = between(*contenders)
     result.minutes, result.total, result.n_test = None, 2.0, 1
     assert words in plain(page(result)) and "of the same 1 test event;" in plain(page(result))
@@ -286,3 +300,8 @@ def test_a_card_s_page_speaks_of_the_model_and_of_what_was_measured():
     text = card_page(Card(None, rows, sizes), model="forest", data="adult", n=7)
     assert "farthest from real rows is pay (0.370)" in text and "90 training rows, 10 held out" in text
     assert "Usefulness" not in text and "`None`" not in text and "F1" not in text
+    useful = card_page(Card("pay", (replace(rows[0], f1=0.5), rows[1]), sizes), model="forest", data="adult", n=7)
+    head, ours = (next(x for x in useful.splitlines() if x.startswith(f"| {name} |")) for name in ("rows", "forest"))
+    assert dict(zip(head.split(" | "), ours.split(" | "), strict=True))[COLUMNS["f1"]] == "", (
+        "not measured, so no number"
+    )

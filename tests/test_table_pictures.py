@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from PIL import Image
 
 from ptheta import Column, Noise, Table, load
@@ -53,6 +54,26 @@ def test_pictures_of_tables_show_every_column(beside):
     assert image.size[0] == 1035
     grey = (np.abs(pixels - [180, 186, 197]).max(2) < 3).mean()
     assert (grey > 0.01) == beside  # real rows are there only where they were given
+
+
+def test_associations_of_samples_stand_above_the_diagonal_and_real_ones_below(monkeypatch):
+    shown = []
+    monkeypatch.setattr(Axes, "imshow", lambda self, values, **how: shown.append(values.copy()))
+    two = Table((Column("a", "number"), Column("b", "number")))
+    a, b = Noise(0).normal((500, 2), "x").double().unbind(1)
+    picture(torch.stack([a, b], 1), two, torch.stack([a, 2 * a], 1))
+    assert shown[0][0, 1] < 0.2 and shown[0][1, 0] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("column", "way"), [(Column("a", "number"), "stairs"), (Column("b", "category", ("x", "y")), "bar")]
+)
+def test_numbers_have_steps_and_names_have_bars(column: Column, way: str, monkeypatch):
+    drawn = []
+    for name in ("stairs", "bar"):
+        monkeypatch.setattr(Axes, name, lambda self, *values, name=name, **how: drawn.append(name))
+    picture(torch.tensor([[0.0], [1.0], [1.0]], dtype=torch.float64), Table((column,)))
+    assert drawn == [way]
 
 
 def test_pictures_survive_columns_without_a_cell_and_many_columns():
