@@ -210,7 +210,7 @@ ROWS = (
         unit="% of test events named wrongly, from 100 labels",
         data="mnist",
         model="semi-supervised-gan",
-        seconds=300.0,
+        seconds=420.0,
         source="Improved Techniques for Training GANs (Salimans et al., 2016), feature matching, whose networks are "
         "larger and whose training takes 300 epochs instead of 10.",
         run=few_labels,
