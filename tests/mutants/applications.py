@@ -91,9 +91,14 @@ FAULTS: Faults = {
             "bounds of one draw have no error",
         ),
         Fault(
-            "sum(p.numel() for p in model.parameters())",
-            "len(list(model.parameters()))",
+            "sum(p.numel() for p in module.parameters())",
+            "len(list(module.parameters()))",
             "tensors are called parameters",
+        ),
+        Fault(
+            "and not isinstance(model, Trained)",
+            "or not isinstance(model, Trained)",
+            "what has no count of its own is asked for it",
         ),
         Fault(
             "contender.unsampled, contender.failure = str(error)",
