@@ -155,7 +155,7 @@ class Shifts(nn.Module):
 
 def test_one_map_pays_for_the_way_back_and_for_its_own_label():
     shifts, labels = torch.tensor([0.0, 0.5, -0.25]), torch.tensor([0, 1, 2])
-    critic = Says(0.0, 0.0, 0.0)
+    critic = Says(*[0.0] * 9)
     targets = star(Shifts(shifts), critic).targets(3, Noise(4))
     added, own = shifts[targets].double(), shifts[labels].double()
 
@@ -167,28 +167,31 @@ def test_one_map_pays_for_the_way_back_and_for_its_own_label():
 
 
 def test_events_are_judged_in_their_classes_and_fakes_in_those_they_were_sent_to():
-    numbers, labels = torch.tensor([1.0, -2.0, 3.0]).double(), torch.tensor([0, 2, 1])
-    model = star(Adds(), Says(*numbers.tolist()))
+    """A fake of class t made of one of class s is judged by the number of (s, t); an event by that of its class."""
+    numbers, labels = Noise(1).normal((3, 3), "numbers").double(), torch.tensor([0, 2, 1])
+    model = star(Adds(), Says(*numbers.flatten().tolist()))
     targets = model.targets(3, Noise(2))
     assert not torch.equal(targets, labels)
-    critic = F.softplus(-numbers[labels]) + F.softplus(numbers[targets])
+    critic = F.softplus(-numbers[targets, labels]) + F.softplus(numbers[labels, targets])
     torch.testing.assert_close(model.discriminator_loss(X, labels, Noise(2)).detach(), critic)
-    torch.testing.assert_close(model.generator_loss(X, labels, Noise(2)).detach(), F.softplus(-numbers[targets]))
+    maker = F.softplus(-numbers[labels, targets])
+    torch.testing.assert_close(model.generator_loss(X, labels, Noise(2)).detach(), maker)
 
 
-def test_the_number_of_a_class_is_taught_on_fakes_that_were_sent_to_it():
-    """A fake of class 1 that is no event of it: the number of class 1 is taught on it, those of others are not."""
-    critic = MLP(2, 3, (4,))
+def test_the_number_of_a_pair_is_taught_on_fakes_of_that_source_and_target():
+    """One source's error cannot pay for another's: numbers of other sources are not taught on its fakes."""
+    critic = MLP(2, 9, (4,))
     model = star(Adds(shift=torch.tensor([0.1, 0.1])), critic)
     labels, noise = torch.tensor([0, 0, 0]), Noise(2)
     loss = model.discriminator_loss(X, labels, noise).sum()
     slope = torch.autograd.grad(loss, list(critic.parameters())[-1])[0]
-    seen = {0, *model.targets(3, noise).tolist()}
-    assert {k for k in range(3) if slope[k] != 0} == seen
+    targets = model.targets(3, noise).tolist()
+    seen = {3 * 0 + t for t in targets} | {3 * s + 0 for s in targets}  # of fakes of 0; of events of 0
+    assert {k for k in range(9) if slope[k] != 0} == seen
 
 
 def test_targets_are_uniform():
-    counts = star(Adds(), Says(0.0, 0.0, 0.0)).targets(3000, Noise(0)).bincount(minlength=3)
+    counts = star(Adds(), Says(*[0.0] * 9)).targets(3000, Noise(0)).bincount(minlength=3)
     assert (counts - 1000).abs().max() < 120  # 4.6 standard deviations
 
 
@@ -246,6 +249,18 @@ def test_a_retoucher_begins_with_single_pixels_and_never_sees_farther_than_its_r
         twin = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 1)).double()  # whole kernels from the start
     slope = torch.autograd.functional.jacobian(lambda v: twin(v)[0, :, 4, 4].sum(), x)[0].abs().sum(0)
     assert (slope[apart == 1] > 0).any()
+
+
+def test_a_vector_scales_and_shifts_every_hidden_layer_of_a_retoucher():
+    with seeded(1):
+        net = Retouch(1, width=4, reach=0, context=2).double()
+        nn.init.normal_(net.last.weight)
+    x, context = Noise(0).uniform((2, 1, 3, 3), "x").double(), torch.eye(2).double()
+    h = x
+    for layer, modulate in zip([net.first, *net.layers], net.modulate, strict=True):
+        scale, shift = modulate(context)[:, :, None, None].chunk(2, 1)
+        h = F.leaky_relu(layer(h) * (1 + scale) + shift, 0.2)
+    torch.testing.assert_close(net(x, context), net.last(h))
 
 
 def test_a_critic_of_patches_has_a_number_for_each_class_and_place():
@@ -331,9 +346,9 @@ def test_maps_refuse_in_sentences():
     with pytest.raises(ValueError, match="not be negative"):
         CycleGAN(PLANE, Classes(2), *nets, cycle=-1.0)
     with pytest.raises(ValueError, match="not be negative"):
-        star(Adds(), Says(0.0, 0.0, 0.0), cycle=-1.0)
+        star(Adds(), Says(*[0.0] * 9), cycle=-1.0)
     with pytest.raises(ValueError, match="compares pairs"):
-        star(Adds(), Says(0.0, 0.0, 0.0), game=Relativistic())
+        star(Adds(), Says(*[0.0] * 9), game=Relativistic())
     with pytest.raises(ValueError, match="at least 2"):
         StarGAN(PLANE, Classes(1), Adds(), Says(0.0, 0.0))
     model = pair(Adds(), Adds())

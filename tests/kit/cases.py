@@ -876,14 +876,14 @@ ADVERSARIAL = {
         shake=2.0,
     ),
     "StarGAN of levels": Case(
-        lambda: StarGAN(LEVELS, CLASSES, MLP(3, 3, (8,), context=2), MLP(3, 2, (8,)), penalty=ZeroSlopes())
+        lambda: StarGAN(LEVELS, CLASSES, MLP(3, 3, (8,), context=2), MLP(3, 4, (8,)), penalty=ZeroSlopes())
     ),
     "StarGAN of pictures": Case(
         lambda: StarGAN(
             IMAGE,
             CLASSES,
             Retouch(1, width=8, context=2),
-            PatchCritic(IMAGE.shape, width=2, outputs=2),
+            PatchCritic(IMAGE.shape, width=2, outputs=4),
             game=Hinge(),
         ),
         shake=2.0,

@@ -240,13 +240,15 @@ FAULTS: Faults = {
         Fault("self.held[k] += room", "self.held[k] += n", "the history is thought full"),
     ),
     "adversarial/stargan.py": (
-        Fault("self._places(fake, target)).mean(1)", "self._places(fake, context)).mean(1)", "fakes keep their class"),
-        Fault("on_data = self._places(data, context)", "on_data = self._places(data, target)", "events lose theirs"),
+        Fault("self._places(fake, context, target))", "self._places(fake, target, context))", "fakes keep their class"),
+        Fault("self._places(fake, context, target))", "self._places(fake, target, target))", "fakes lose their source"),
+        Fault("on_data = self._places(data, target, context)", "on_data = self._places(data, context, target)", "lost"),
         Fault(
-            '"jitter of fakes"), target, borrowed=True)',
-            '"jitter of fakes"), context, borrowed=True)',
+            '"jitter of fakes"), context, target, borrowed=True)',
+            '"jitter of fakes"), context, context, borrowed=True)',
             "own class",
         ),
+        Fault("source * self.classes + target", "target * self.classes + source", "pairs are turned round"),
         Fault(
             "difference(self._map(made, context), y)", "difference(self._map(made, target), y)", "the way back goes on"
         ),

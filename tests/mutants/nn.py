@@ -150,6 +150,10 @@ FAULTS: Faults = {
         Fault("if self.training and self.noise", "if self.noise", "there is noise after training"),
         Fault("/ self.direction.norm(dim=1))", ")", "units outgrow their lengths"),
     ),
+    "nn/retouch.py": (
+        Fault("torch.addcmul(shift, h, 1 + scale)", "h + shift", "a class scales no feature"),
+        Fault("torch.addcmul(shift, h, 1 + scale)", "h", "a class changes nothing"),
+    ),
     "nn/enlarging.py": (
         Fault("base.clamp(-LARGEST, LARGEST).atanh() if", "base.clamp(-LARGEST, LARGEST) if", "added in another unit"),
         Fault("torch.addcmul(shift, self.first(h), 1 + scale)", "self.first(h)", "latents are ignored"),

@@ -1,11 +1,12 @@
 """StarGAN: one map between any number of classes, learned without pairs.
 
-One generator G(x, t) takes an event and the class it shall have; one critic gives a number for each class, v_k(x),
-large for "an event of class k, no fake". For an event x of class c and a target t drawn uniformly,
+One generator G(x, t) takes an event and the class it shall have; one critic gives a number for each pair of classes,
+v_st(x), large for "an event of class t, no fake made of one of class s". For an event x of class c and a target t drawn
+uniformly,
 
-    critic       game(v_c(x), v_t(G(x, t)))                                                  (StarGAN v2, eq. 1)
+    critic       game(v_tc(x), v_ct(G(x, t)))                                        (StarGAN-VC2, section 3.1)
 
-    generator    maker(v_t(G(x, t)))
+    generator    maker(v_ct(G(x, t)))
                  + cycle weight * |G(G(x, t), c) - x|        and back                        (eq. 4)
                  + identity weight * |G(x, c) - x|           its own label leaves an event as it is
 
@@ -14,7 +15,10 @@ network, not k (k - 1) of them, and each learns from all events.
 
 The paper's critic says "an event" and names its class apart (eq. 2 and 3). It learns names from events alone, so that a
 faint tint of the whole picture can say a name without being seen as a fault: on coloured shapes the ground was tinted
-and shapes kept their colour. A number for each class sees the tint, since fakes of the class are what it is shown.
+and shapes kept their colour. A number for each class (StarGAN v2) sees the tint, since fakes of the class are what it
+is shown. But it sees them together, whatever class they came from, so that one source's error can pay for another's:
+shades came out too dark from one colour and too bright from the next. A number for each pair asks the fakes of every
+source to be like the events of their target.
 
 Cost: a translation is one pass. There is no likelihood, no sample.
 
@@ -26,6 +30,8 @@ References:
     StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation (Choi et al., 2017)
     https://arxiv.org/abs/1711.09020
     StarGAN v2: Diverse Image Synthesis for Multiple Domains (Choi et al., 2019) https://arxiv.org/abs/1912.01865
+    StarGAN-VC2: Rethinking Conditional Methods for StarGAN-Based Voice Conversion (Kaneko et al., 2019), for the critic
+    of pairs https://arxiv.org/abs/1907.12279
 """
 
 from collections.abc import Sequence
@@ -50,13 +56,14 @@ __all__ = ["StarGAN"]
 
 @final
 class StarGAN(Translation):
-    """One map between k classes, and a critic with a number for each.
+    """One map between k classes, and a critic with a number for each pair of them.
 
     Args:
         space: What one event is: levels, bits or reals.
         context_space: The classes.
         generator: Maps embedded events (B, *) and targets, one-hot (B, k), to what is added to them, with their shape.
-        discriminator: The critic: maps embedded events to unbounded numbers of each class, (B, k) or (B, k, *places).
+        discriminator: The critic: maps embedded events to unbounded numbers, (B, k^2) or (B, k^2, *places), that of
+            source s and target t at s k + t.
         cycle: The weight of the way there and back.
         identity: The weight of leaving alone what is of the class already.
         game: What both minimise.
@@ -66,7 +73,7 @@ class StarGAN(Translation):
     Example:
         >>> from ptheta import Classes, Real
         >>> from ptheta.nn.mlp import MLP
-        >>> model = StarGAN(Real((2,)), Classes(3), MLP(2, 2, (8,), context=3), MLP(2, 3, (8,)))
+        >>> model = StarGAN(Real((2,)), Classes(3), MLP(2, 2, (8,), context=3), MLP(2, 9, (8,)))
         >>> model.translate(torch.zeros(3, 2), torch.tensor([0, 1, 2])).shape
         torch.Size([3, 2])
     """
@@ -111,7 +118,10 @@ class StarGAN(Translation):
         return (u * self.classes).long().clamp(max=self.classes - 1)
 
     def discriminator_loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
-        """The game's loss of the critic on events in their classes and on their fakes in the classes they were sent to.
+        """The game's loss of the critic on events, and on their fakes in the classes that they were sent to.
+
+        A fake is judged by the number of its source and its target; an event, which has no source, by that of one drawn
+        uniformly and its class.
 
         Args:
             x: Events with shape (B, *space.shape).
@@ -126,11 +136,11 @@ class StarGAN(Translation):
         with torch.no_grad():
             fake = self.seen(self._map(y, target, borrowed=True), noise, "jitter of fakes")
         data = self.seen(y, noise, "jitter of data").detach().requires_grad_(self.penalty is not None)
-        on_data = self._places(data, context)
-        loss = self.game.critic(on_data, self._places(fake, target)).mean(1)
+        on_data = self._places(data, target, context)  # what was drawn as a target is as good as a source
+        loss = self.game.critic(on_data, self._places(fake, context, target)).mean(1)
         if self.penalty is not None:
             side = Side(data, on_data.mean(1))
-            loss = loss + self.penalty(lambda v: self._places(v, context).mean(1), side, side, noise)
+            loss = loss + self.penalty(lambda v: self._places(v, target, context).mean(1), side, side, noise)
         return loss
 
     def generator_loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
@@ -147,7 +157,7 @@ class StarGAN(Translation):
         assert context is not None
         y, target = self.embedded(x), self.targets(len(x), noise)
         made = self._map(y, target)
-        on_fake = self._places(self.seen(made, noise, "jitter of fakes"), target, borrowed=True)
+        on_fake = self._places(self.seen(made, noise, "jitter of fakes"), context, target, borrowed=True)
         loss = self.game.maker(None, on_fake).mean(1)
         if self.cycle:
             loss = loss + self.cycle * difference(self._map(made, context), y)  # eq. 4
@@ -160,7 +170,7 @@ class StarGAN(Translation):
         wanted = F.one_hot(target, self.classes).to(y.dtype)
         return y + run(self.generator, y, wanted, borrowed=borrowed).to(y.dtype).reshape(y.shape)
 
-    def _places(self, y: Tensor, classes: Tensor, *, borrowed: bool = False) -> Tensor:
-        """What the critic says of each embedded event as one of its class of ``classes``, with shape (B, places)."""
-        said = run(self.discriminator, y, None, borrowed=borrowed).to(y.dtype).reshape(len(y), self.classes, -1)
-        return said.take_along_dim(classes[:, None, None], 1)[:, 0]
+    def _places(self, y: Tensor, source: Tensor, target: Tensor, *, borrowed: bool = False) -> Tensor:
+        """What the critic says of each embedded event by the numbers of these pairs, with shape (B, places)."""
+        said = run(self.discriminator, y, None, borrowed=borrowed).to(y.dtype).reshape(len(y), self.classes**2, -1)
+        return said.take_along_dim((source * self.classes + target)[:, None, None], 1)[:, 0]

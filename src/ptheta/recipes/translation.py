@@ -85,7 +85,7 @@ def stargan(
         cycle: The weight of the way there and back.
         identity: The weight of leaving alone what is of the class already.
         reach: How many pixels around one decide what is added to it: 0 recolours, more redraws, at more cost.
-        width: The features of each pixel; the critic has as many after its first layer.
+        width: The features of the critic after its first layer; the map has twice as many of each pixel.
         gradient_penalty: The weight of half the squared gradient of the critic at events (R1).
 
     Returns:
@@ -98,13 +98,13 @@ def stargan(
 
     classes = getattr(context_space, "n", 2)
     if is_convolved(space):
-        critic: nn.Module = PatchCritic(space.shape, width=width, outputs=classes)
+        critic: nn.Module = PatchCritic(space.shape, width=width, outputs=classes**2)
     else:
-        critic = MLP(space.dimensions, classes, (128, 128))
+        critic = MLP(space.dimensions, classes**2, (128, 128))
     model = StarGAN(
         space,
         context_space,
-        _retouch(space, width, reach, classes),
+        _retouch(space, 2 * width, reach, classes),
         critic,
         cycle=cycle,
         identity=identity,
