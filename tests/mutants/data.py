@@ -95,14 +95,14 @@ FAULTS: Faults = {
     ),
     "data/decoded.py": (
         Fault(
-            "_put(np.repeat(piece, 3, 1))",
-            "_put(np.repeat(piece, 3, 1)[::-1])",
+            "_put(np.broadcast_to(piece, (len(piece), *shape)))",
+            "_put(np.broadcast_to(piece[::-1], (len(piece), *shape)))",
             "grey pictures change places when one is in colour",
         ),
         Fault("extra += [is_extra] * len(pieces)", "extra += [False] * len(pieces)", "mirror images are held out too"),
         Fault(
-            "before, self.n = self.array(), 2 * self.n",
-            "before, self.n = self.array()[:0], 2 * self.n",
+            "before, self.n = self.array(), n",
+            "before, self.n = self.array()[:0], n",
             "tiles are lost",
         ),
     ),

@@ -73,15 +73,16 @@ def _tiles(file: Path, space: "Space", said: set[str]) -> "tuple[Tensor, list[tu
     import torch
 
     from ptheta.data.decode import Decoder
-    from ptheta.data.tiles import places
+    from ptheta.data.tiles import places, tile_at
     from ptheta.spaces import Levels
 
     height, width = space.shape[-2:]
-    decoder = Decoder([file], (height, width), "tiles")
+    size = (height, width)
+    decoder = Decoder([file], size, "tiles")
     picture = decoder.read(file)
     _, high, wide = picture.shape
-    at = places(high, wide, (height, width), (height // OVERLAP, width // OVERLAP))
-    x = torch.stack([torch.from_numpy(picture[:, top : top + height, left : left + width].copy()) for top, left in at])
+    at = places(high, wide, size, (height // OVERLAP, width // OVERLAP))
+    x = torch.stack([torch.from_numpy(tile_at(picture, place, size).copy()) for place in at])
     notes = [f"{file.name} is one of the pictures that {remark}." for remark in decoder.done if remark not in said]
     said |= set(decoder.done)
     found = matched(x, Levels((len(picture), height, width), 256), space, done := list[str]())

@@ -169,10 +169,7 @@ class _Store:
         if len(picture) == 3 and self.colour is False:
             raise ValueError(f"the pictures should be grey, as colour=false says, but {file} is in colour.")
         if len(picture) == 3 and self.shape[0] == 1:
-            before = self.array()
-            self._begin((3, *self.shape[1:]))
-            for piece in pieces_of(before):
-                self._put(np.repeat(piece, 3, 1))
+            self._begin_again((3, *self.shape[1:]), self.n)
         self.extremes_only = self.extremes_only and bool(((picture == 0) | (picture == 255)).all())
         self._put(np.broadcast_to(picture, self.shape)[None])
 
@@ -197,12 +194,16 @@ class _Store:
         self.file = tempfile.TemporaryFile()  # noqa: SIM115  (it is closed with the store)
         weakref.finalize(self, self.file.close)
 
+    def _begin_again(self, shape: tuple[int, ...], n: int) -> None:
+        """Makes room for n pictures of a shape, and puts back those that were there: grey ones become colour."""
+        before, self.n = self.array(), n
+        self._begin(shape)
+        for piece in pieces_of(before):
+            self._put(np.broadcast_to(piece, (len(piece), *shape)))
+
     def _put(self, pictures: np.ndarray) -> None:
         if self.held is not None and self.count + len(pictures) > self.n:
-            before, self.n = self.array(), 2 * self.n
-            self._begin(self.shape)
-            for piece in pieces_of(before):
-                self._put(piece)
+            self._begin_again(self.shape, 2 * self.n)
         if self.held is not None:
             self.held[self.count : self.count + len(pictures)] = pictures
         else:

@@ -99,10 +99,8 @@ def named(files: list[str]) -> tuple[str, ...]:
     """What the events of files are called: as their file, with a number where a file has several, one after another."""
     found: list[str] = []
     for file, own in groupby(files):
-        several = list(own)
-        path = Path(file)
-        parts = [str(path.with_name(f"{path.stem}-{k + 1}{path.suffix}")) for k in range(len(several))]
-        found += parts if len(several) > 1 else several
+        path, n = Path(file), len(list(own))
+        found += [file] if n == 1 else [str(path.with_name(f"{path.stem}-{k + 1}{path.suffix}")) for k in range(n)]
     return tuple(found)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ptheta.noise import Noise
 
-__all__ = ["TRAIN_ONLY", "Cutter", "joined", "places"]
+__all__ = ["TRAIN_ONLY", "Cutter", "joined", "places", "tile_at"]
 
 TRAIN_ONLY = ("crops", "mirror")  # options of readers that make more training events, and none of other data
 
@@ -53,6 +53,12 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
         return [0]
     n = math.ceil((length - overlap) / (tile - overlap))
     return [round(k * (length - tile) / (n - 1)) for k in range(n)]
+
+
+def tile_at(picture: np.ndarray, place: Place, size: tuple[int, int]) -> np.ndarray:
+    """A tile of a picture (C, height, width) that begins at a place: a view of its pixels."""
+    (top, left), (h, w) = place, size
+    return picture[:, top : top + h, left : left + w]
 
 
 def joined(tiles: Tensor, at: list[Place], height: int, width: int) -> Tensor:
@@ -120,14 +126,10 @@ class Cutter:
             tiles, extras = [picture], []
         else:
             height, width = picture.shape[1:]
-            tiles = [self._at(picture, *place) for place in places(height, width, self.size)]
+            tiles = [tile_at(picture, place, self.size) for place in places(height, width, self.size)]
             room = torch.tensor([height - self.size[0] + 1, width - self.size[1] + 1])
             at = (Noise(self.seed).at("crops", number).uniform((self.crops, 2), "place") * room).long().tolist()
-            extras = [self._at(picture, top, left) for top, left in at]
+            extras = [tile_at(picture, (top, left), self.size) for top, left in at]
         if self.mirror:
             extras += [np.ascontiguousarray(piece[..., ::-1]) for piece in (*tiles, *extras)]
         return tiles, extras
-
-    def _at(self, picture: np.ndarray, top: int, left: int) -> np.ndarray:
-        assert self.size is not None
-        return picture[:, top : top + self.size[0], left : left + self.size[1]]
