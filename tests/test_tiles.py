@@ -165,6 +165,10 @@ def test_whole_pictures_are_answered_at_their_size_and_their_own_kind(tmp_path, 
     assert [size_of(f"large/0{i}.png") for i in range(2)] == [(14, 18)] * 2
     main(["sample", "run", "--context", "small/00.png", "--tiles", "--out", "one"])
     assert Path("one/00.png").read_bytes() == Path("large/00.png").read_bytes()
+    for i in range(2):
+        save(Path(f"deep/{i}/same/0.png"), RNG.integers(0, 256, (9, 7)))
+    main(["sample", "run", "--context", "deep", "--tiles", "--out", "both"])
+    assert sorted(p.name for p in Path("both").iterdir()) == ["0-1.png", "0-2.png"], "no answer replaces another"
     capsys.readouterr()
     for wrong, problem in (
         (["--tiles"], "--tiles needs --context"),

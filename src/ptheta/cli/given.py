@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ptheta.runs import Run
     from ptheta.spaces import Space
 
-__all__ = ["Given", "matched", "read_given", "save_pictures", "whole_events"]
+__all__ = ["Given", "different", "matched", "read_given", "save_pictures", "whole_events"]
 
 
 @final
@@ -139,11 +139,11 @@ def save_pictures(x: "Tensor", space: "Space", names: list[str], folder: Path) -
             f"a folder is for pictures, but events are of {space}: give --out a file, such as samples.npy."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for name, pixels in zip(_different(names), as_bytes(x, space), strict=True):
+    for name, pixels in zip(different(names), as_bytes(x, space), strict=True):
         (folder / f"{name}.png").write_bytes(png_of(image_of(pixels)))
 
 
-def _different(names: list[str]) -> list[str]:
+def different(names: list[str]) -> list[str]:
     """The names, numbered where one comes twice."""
     seen: dict[str, int] = {}
     found = []

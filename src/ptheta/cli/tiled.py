@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptheta.cli.given import matched, save_pictures
+from ptheta.cli.given import different, matched, save_pictures
 from ptheta.cli.train import say
 
 if TYPE_CHECKING:
@@ -45,12 +45,13 @@ def answer_in_tiles(
     if not (asked.is_image and answers.is_image) or tuple(answers.shape[-2:]) != (by * height, by * width):
         raise ValueError(f"--tiles is for pictures that answer pictures, but {answers} answers {asked}.")
     files, said = _files(path), set[str]()
+    names = different([file.stem for file in files])
     for number, file in enumerate(files):
         tiles, at, (high, wide) = _tiles(file, asked, said)
         parts = (tiles[i : i + AT_ONCE] for i in range(0, len(tiles), AT_ONCE))
         made = torch.cat([answer(part, number, i * AT_ONCE).cpu() for i, part in enumerate(parts)])
         picture = joined(made, [(by * top, by * left) for top, left in at], by * high, by * wide)
-        save_pictures(picture[None], space_like(answers, tuple(picture.shape)), [_name(file, files)], out)
+        save_pictures(picture[None], space_like(answers, tuple(picture.shape)), [names[number]], out)
         say(f"{number + 1} of {len(files)}: {file.name}, {high}x{wide} (height x width) in {len(tiles)} tiles")
     return len(files)
 
@@ -61,11 +62,6 @@ def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise FileNotFoundError(f"there is no picture or folder {path}")
     return pictures_of(path, []) if path.is_dir() else [path]
-
-
-def _name(file: Path, files: list[Path]) -> str:
-    """What an answer is called: as its file, with the folder before it where two files have the same name."""
-    return file.stem if sum(other.stem == file.stem for other in files) == 1 else f"{file.parent.name}-{file.name}"
 
 
 def _tiles(file: Path, space: "Space", said: set[str]) -> "tuple[Tensor, list[tuple[int, int]], tuple[int, int]]":
