@@ -208,6 +208,19 @@ def test_pairs_are_matched_by_name(pairs: Path):
     assert other.space.shape == (1, 2, 2) and other.context_space.shape == (1, 4, 4)
 
 
+def test_pairs_and_captions_stay_together_behind_a_picture_that_is_skipped(pairs: Path, captioned: Path):
+    for bad in (pairs / "a sketch" / "11.png", pairs / "b photos" / "3.png", captioned / "4.png"):
+        bad.write_bytes(b"no picture")
+    data = load(pairs, given="pair", skip_corrupt=True)
+    parts = (data.train, data.valid, data.test)
+    assert sum(map(len, parts)) == 18
+    assert all(torch.equal(part.x[:, 0, 0, 0] + 5, part.context[:, 0, 0, 0]) for part in parts)
+    told = load(captioned, given="caption", skip_corrupt=True)
+    for part in (told.train, told.valid, told.test):
+        for x, caption in zip(part.x[:, 0, 0, 0].tolist(), told.context_space.show(part.context), strict=True):
+            assert caption == "빨간 원" or ("red" in caption) == bool(x % 2)
+
+
 @pytest.mark.parametrize(
     ("change", "given", "sentence"),
     [

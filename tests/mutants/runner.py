@@ -32,7 +32,8 @@ __all__ = ["Verdict", "covering", "copied", "try_fault", "warm"]
 
 COPIED = ("src", "tests", "examples", "benchmarks", "docs")
 FILES = ("pyproject.toml", "README.md", "CONTRIBUTING.md", "LOG.md", "CHANGELOG.md")
-TEST_SECONDS, SLOW_IMPORT = 60, 1.0
+TEST_SECONDS = 300  # by the wall's clock: on a busy machine a shorter limit kills what no test notices
+SLOW_IMPORT = 1.0
 OUTPUT = "output.txt"
 WARM = (
     "torch._dynamo",
@@ -174,7 +175,7 @@ def _run(root: Path, tests: list[str]) -> str | None:
     child.start()
     sender.close()
     answer = None
-    if not receiver.poll(TEST_SECONDS * 10):
+    if not receiver.poll(TEST_SECONDS * 2):
         answer = "the time ran out"
         child.kill()
     else:
