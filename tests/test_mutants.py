@@ -51,7 +51,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "def double(x):\n    return 2 * x\n\n\ndef half(x):\n    return x / 2\n"
     )
     (root / "tests" / "test_toy.py").write_text(
-        "import pytest, toy\n\n\n@pytest.fixture(scope='module')\ndef two():\n    return toy.double(1)\n\n\n"
+        "import pytest, time, toy\n\n\n@pytest.fixture(scope='module')\ndef two():\n"
+        "    end = time.process_time() + 0.2\n    while time.process_time() < end:\n        pass\n"
+        "    return toy.double(1)\n\n\n"
         "def test_double(two):\n    assert two == 2\n\n\ndef test_idle(two):\n    toy.half(0)\n"
     )
     return root
@@ -61,6 +63,7 @@ def test_the_check_kills_what_a_test_notices_and_nothing_else(toy: Path):
     reached = reached_lines(toy, toy / "cache.json", "toy")
     tests = [f"tests/test_toy.py::test_{name}" for name in ("double", "idle")]
     assert sorted(reached) == tests
+    assert all(found["seconds"] > 0.2 for found in reached.values()), "whichever runs first pays for what they share"
     noticed, idle = Fault("2 * x", "3 * x", "doubling"), Fault("x / 2", "x / 3", "halving")
     assert sorted(covering(reached, toy / "src" / "toy", "__init__.py", noticed)[0]) == tests  # by the shared fixture
     assert covering(reached, toy / "src" / "toy", "__init__.py", idle)[0] == tests[1:]

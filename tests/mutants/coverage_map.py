@@ -111,6 +111,7 @@ class Tracer:
         self.seconds: dict[str, float] = {}
         self.failed: set[str] = set()
         self.imports: dict[str, float] = defaultdict(float)
+        self.setups: dict[str, float] = defaultdict(float)
         self.shared: dict[str, set[str]] = defaultdict(set)
 
     def _switch(self, context: str) -> None:
@@ -136,10 +137,12 @@ class Tracer:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
-        before = self.context
-        if fixturedef.scope != "function":
+        before, started, shared = self.context, time.process_time(), fixturedef.scope != "function"
+        if shared:
             self._switch(_name(fixturedef))
         yield
+        if shared:
+            self.setups[_name(fixturedef)] += time.process_time() - started
         self._switch(before)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -163,6 +166,7 @@ class Tracer:
             for fixture in self.shared[test]:
                 for name, numbers in lines[fixture].items():
                     reached.setdefault(name, set()).update(numbers)
+            seconds += sum(self.setups[fixture] for fixture in self.shared[test])  # whoever runs first pays for them
             file = test.split("::")[0]
             numbers = {k: sorted(v) for k, v in reached.items()}
             found[file][test] = {"seconds": seconds, "import": self.imports[file], "lines": numbers}
