@@ -2,6 +2,7 @@
 
 import csv
 import html
+import io
 import json
 import re
 import shlex
@@ -12,13 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
+from PIL import Image
 
 from ptheta.applications.synthesize import Card, CardRow
 from ptheta.cli import main
+from ptheta.data.dataset import Dataset, Events
+from ptheta.metrics.given import Answers
 from ptheta.metrics.likelihood import Likelihood
+from ptheta.report.answers import answers_picture, answers_table
 from ptheta.report.cards import COLUMNS, card_page
 from ptheta.report.commands import command, data_words, next_commands
 from ptheta.report.page import page
+from ptheta.spaces import Classes, Levels, Symbols
 from test_comparison import NOISE, between, judged, metric, scored
 
 
@@ -94,6 +101,9 @@ def test_next_commands_name_models_that_can_do_it():
     assert fit == "ptheta fit net --data ./-x --minutes 4" and compare == "ptheta compare ./-x --minutes 4"
     assert next_commands(between(scored("table", NOISE, epochs=None)))[2] == "ptheta fit table --data bits"
     assert next_commands(between()) == []
+    result.minutes, result.total = None, 3.0
+    more = shlex.split(next_commands(result)[3])
+    assert more[3:] == ["--total", "12", "--resume", "--out", "."], "the same folder goes on"
 
 
 def plain(text: str) -> str:
@@ -149,6 +159,80 @@ def test_copying_is_what_chance_does_not_explain():
         contender.metrics, contender.shown = [metric(1.0, 0.1), replace(share, real=beside)], x
     said = plain(page(between(*contenders)))
     assert "so partly copies (train share, real 0.50): a 0.65." in said
+
+
+def test_the_page_shows_bits_where_they_are_known_and_who_has_no_likelihood():
+    text = page(between(scored("a", NOISE, bits_per_dim=0.25), judged("b", metric(1.0, 0.1))))
+    assert "Best likelihood: a, 0.250 bits/dim, known exactly." in plain(text)
+    assert "undefined" in row(text, "How probable are unseen events?", "b")
+    nats = -float(NOISE.mean())
+    assert f"Best likelihood: a, {nats:.2f} nats, known exactly." in plain(page(between(scored("a", NOISE))))
+
+
+def test_names_and_errors_are_text_on_the_page():
+    failed = replace(judged("b"), error="<b>no</b>", metrics=[])
+    text = page(between(scored("<i>a", NOISE), failed))
+    assert "<i>a" not in text and "&lt;i&gt;a" in text and "<b>no</b>" not in text
+
+
+def test_curves_are_of_what_validation_costs(monkeypatch):
+    drawn, known = [], Axes.plot
+    monkeypatch.setattr(
+        Axes, "plot", lambda axes, x, y, *a, **how: [drawn.append((x, y)), known(axes, x, y, *a, **how)][1]
+    )
+    contender = scored("a", NOISE)
+    contender.curve = [{"seconds": t, "epoch": t, "validation": -5 + t, "losses": {"loss": t}} for t in (1.0, 2.0)]
+    page(between(contender))
+    assert ([1.0, 2.0], [4.0, 3.0]) in drawn
+
+
+def test_who_answers_best_stands_first():
+    contenders = [scored(name, NOISE) for name in "abc"]
+    for contender, psnr in zip(contenders, (10.0, 30.0, 20.0), strict=True):
+        contender.given = Answers(psnr, psnr + 1, None, None, None, draws=3, n=9)
+    result = between(*contenders)
+    parts = (
+        Events(part.x, torch.arange(len(part)) % 2) for part in (result.data.train, result.data.valid, result.data.test)
+    )
+    result.data = Dataset("bits", result.data.space, *parts, Classes(2))
+    result.questions = result.data.test[:2]
+    told = page(result).split("What is given, and what models make of it")[1]
+    places = [told.index(f"<td>{name}</td><td>{psnr:.2f}") for name, psnr in (("b", 30), ("c", 20), ("a", 10))]
+    assert places == sorted(places)
+
+
+def test_each_row_of_answers_is_what_was_given_the_real_event_and_the_draws():
+    space, shades = Levels((1, 4, 4), 256), 10 * torch.arange(5)
+
+    def flat(values: torch.Tensor) -> torch.Tensor:
+        return values.to(torch.uint8)[..., None, None, None].expand(*values.shape, 1, 4, 4)
+
+    events = Events(flat(shades), flat(100 + shades))
+    contender = scored("a", NOISE)
+    result = between(contender)
+    result.data = Dataset("shades", space, events, events, events, space)
+    result.questions, contender.answers = events, flat(200 + shades[:, None] + torch.arange(3))
+    found = answers_picture(result, contender)
+    assert found is not None
+    pixels = np.asarray(Image.open(io.BytesIO(found)).convert("L")).astype(int)
+    for i, shade in enumerate(shades.tolist()):
+        told = [100 + shade, shade, 200 + shade, 201 + shade, 202 + shade]
+        places = [3 + 59 * j + (6 if j else 0) + 28 for j in range(5)]
+        assert pixels[3 + 59 * i + 28, places].tolist() == told
+
+
+def test_each_line_of_answers_has_the_draws_for_what_was_given():
+    space = Symbols((2,), 30)
+    events = Events(torch.tensor([[k, k] for k in range(4)]), torch.arange(4) % 2)
+    contender = scored("a", NOISE)
+    result = between(contender)
+    result.data = Dataset("signs", space, events, events, events, Classes(2, ("x", "y")))
+    result.questions = events
+    contender.answers = torch.tensor([[[10 + k, 20 + j] for j in range(3)] for k in range(4)])
+    lines = answers_table(result, contender)
+    sign = "0123456789abcdefghijklmnopqrstuvwxyz"
+    shown = [("xy"[k % 2], 2 * sign[k], [sign[10 + k] + sign[20 + j] for j in range(3)]) for k in range(4)]
+    assert lines == shown
 
 
 def test_the_page_says_when_nothing_tells_models_apart_and_each_reason_once():
