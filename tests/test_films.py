@@ -13,7 +13,7 @@ from ptheta.cli import main
 from ptheta.data import load
 from ptheta.data.views import Frames
 from ptheta.report.answers import answers_picture
-from ptheta.report.films import film_sheet
+from ptheta.report.films import film_sheet, moving
 from ptheta.spaces import Levels
 
 
@@ -129,6 +129,11 @@ def test_frames_are_drawn_in_their_order(tmp_path: Path):
     x = torch.arange(6, dtype=torch.uint8).reshape(1, 6, 1, 1).expand(1, 6, 4, 5) * 40
     sheet = np.asarray(film_sheet(x, Levels((6, 4, 5), 256)))
     assert sheet[20, 20::62].tolist() == [0, 40, 80, 120, 160, 200]
+
+
+def test_a_film_begins_again_at_its_end():
+    x = torch.arange(6, dtype=torch.uint8).reshape(1, 6, 1, 1).expand(1, 6, 4, 5) * 40
+    assert Image.open(io.BytesIO(moving(x, Levels((6, 4, 5), 256)))).info["loop"] == 0
 
 
 def test_a_comparison_shows_how_films_go_on(tmp_path: Path):

@@ -1,6 +1,7 @@
 """Pictures show the values they are given, and files are written whole or not at all."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,10 @@ def test_grid_keeps_colour_bits_and_reals():
     colour = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     colour[0, 0] = 255
     assert np.asarray(grid_image(colour, Levels((3, 4, 4), 256)))[5, 5].tolist() == [255, 0, 0]
+    corner = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    corner[0, 2, 0, 3] = 255
+    pixels = np.asarray(grid_image(corner, Levels((3, 4, 4), 256)))
+    assert (pixels[2, 65].tolist(), pixels[65, 2].tolist()) == ([0, 0, 255], [0, 0, 0]), "right, not below"
     bits = torch.ones(1, 1, 2, 2, dtype=torch.uint8)
     assert np.asarray(grid_image(bits, Binary((1, 2, 2))))[5, 5] == 255
     reals = torch.linspace(-3, 7, 64).reshape(1, 1, 8, 8)
@@ -81,7 +86,7 @@ def test_pairs_stand_above_each_other():
 
 
 def test_saved_events_are_read_back(tmp_path):
-    x = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(150, 2, generator=torch.Generator().manual_seed(0))  # more than pictures show
     for ending in ("npy", "csv", "txt", "png"):
         save_samples(x, Real((2,)), tmp_path / f"x.{ending}")
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), x.numpy())
@@ -109,6 +114,12 @@ def test_refusals_lose_nothing(tmp_path, monkeypatch):
         picture(torch.zeros(3, 3), space)
     save_samples(x, space, tmp_path / "x.npy")
     before = (tmp_path / "x.npy").read_bytes()
+
+    written, known = [], Path.write_bytes
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", lambda self, content: [written.append(self.name), known(self, content)][1])
+        save_samples(x, space, tmp_path / "x.npy")
+    assert written and "x.npy" not in written, "what is there is replaced, never written over"
 
     def full(self, content):
         raise OSError(28, "No space left on device")
