@@ -32,12 +32,12 @@ demo: $(BIN)/ptheta
 	$(BIN)/ptheta compare digits --models $(DEMO) --minutes 0.4 --out runs/demo --resume
 
 # One process per core, with one thread each.
-test: export OMP_NUM_THREADS = 1
+test test-slow: export OMP_NUM_THREADS = 1
 test: $(VENV)/dev
 	$(BIN)/pytest --numprocesses auto
 
 test-slow: $(VENV)/dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --numprocesses auto
 
 # Faults seeded in the library one by one: does a test notice each? The first time every test is traced, which takes minutes.
 mutants: $(VENV)/dev

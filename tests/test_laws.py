@@ -15,7 +15,7 @@ import pytest
 
 import laws
 import ptheta
-from cases import CASES, ORDERED, prepared, shaken
+from cases import CASES, ORDERED, shaken, shared
 from law_table import LAWS, Law, Row, matrix
 from model_offers import is_enumerable, is_model_class
 from ptheta.latent import VampPrior
@@ -51,7 +51,7 @@ def test_any_order_keeps_the_laws(name, seed):
 
 
 def test_every_public_model_has_a_row():
-    made = {type(prepared(name)) for name in CASES}
+    made = {type(shared(name)) for name in CASES}
     for family in (module.name for module in pkgutil.iter_modules(ptheta.__path__) if module.ispkg):
         package = importlib.import_module(f"ptheta.{family}")
         for export in getattr(package, "__all__", ()):
@@ -63,7 +63,7 @@ def test_every_public_model_has_a_row():
 
 
 def test_every_leaf_of_the_tree_has_a_row():
-    made = {type(prepared(name)) for name in CASES}
+    made = {type(shared(name)) for name in CASES}
     for _, leaf in leaves():
         module, name = leaf.model.split(":")
         assert getattr(importlib.import_module(f"ptheta.{module}"), name) in made, leaf.name
@@ -75,7 +75,7 @@ def test_chunks_of_families_are_cut_by_the_law_of_chunks():
 
 def test_every_exact_model_is_summed_or_integrated():
     (law,) = (law for law in LAWS if law.check is laws.probabilities_sum_to_one)
-    exact = {name: type(prepared(name)) for name in CASES if isinstance(prepared(name), HasLogProb)}
+    exact = {name: type(shared(name)) for name in CASES if isinstance(shared(name), HasLogProb)}
     assert set(exact.values()) == {exact[name] for name in law.rows if name in exact}
 
 

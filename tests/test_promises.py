@@ -16,7 +16,7 @@ from torch import Tensor
 
 import ptheta
 import ptheta.model
-from cases import CASES, CLASSES, REALS, as_made, fresh, prepared
+from cases import CASES, CLASSES, REALS, as_made, fresh, prepared, shared
 from ptheta.autoregressive import MADE, NADE, RNN, PixelCNNPP, Transformer
 from ptheta.data.dataset import Dataset, Events
 from ptheta.distributions import KDE, Gaussian, GaussianMixture
@@ -27,8 +27,8 @@ from ptheta.protocols import HasLogProb
 from ptheta.spaces import Binary, Levels, Real
 from toy_law import toy_data, toy_events
 
-TRAINED = [name for name in CASES if isinstance(prepared(name), Trained)]
-DENSITIES = [n for n in CASES if isinstance(prepared(n), HasLogProb) and isinstance(prepared(n).space, Real)]
+TRAINED = [name for name in CASES if isinstance(shared(name), Trained)]
+DENSITIES = [n for n in CASES if isinstance(shared(n), HasLogProb) and isinstance(shared(n).space, Real)]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def moved(name: str, offset: float) -> Any:
     return model
 
 
-@pytest.mark.parametrize("name", [name for name in DENSITIES if prepared(name).space.mean])
+@pytest.mark.parametrize("name", [name for name in DENSITIES if shared(name).space.mean])
 def test_an_offset_changes_no_density(name):
     x, c = toy_events(prepared(name), 6)
     there = moved(name, 1e8).log_prob(x.double() + 1e8, c)
@@ -166,7 +166,7 @@ def test_a_large_batch_is_scored_in_parts(monkeypatch):
 # State
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if isinstance(prepared(name), ClosedForm)])
+@pytest.mark.parametrize("name", [name for name in CASES if isinstance(shared(name), ClosedForm)])
 def test_a_fresh_closed_form_takes_a_state_dict(name):
     fitted, other = prepared(name), fresh(name, seed=1)
     other.load_state_dict(fitted.state_dict())

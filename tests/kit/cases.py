@@ -1006,7 +1006,8 @@ def fresh(name: str, seed: int = 0) -> Any:
 
 
 @cache
-def _prepared(name: str) -> Any:
+def shared(name: str) -> Any:
+    """What ``prepared`` copies: for those who only look."""
     model = fresh(name)
     if not isinstance(model, Trained):
         return model.fit(toy_data(model, 200)).eval()
@@ -1031,4 +1032,4 @@ def as_made(name: str) -> Any:
 
 def prepared(name: str) -> Any:
     """The model of a row in float64, no term zero by accident: weights shaken, or fitted to a few toy events."""
-    return deepcopy(_prepared(name))
+    return deepcopy(shared(name))

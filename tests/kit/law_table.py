@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 import laws
-from cases import CASES, Case, as_made, fresh, prepared
+from cases import CASES, Case, as_made, fresh, prepared, shared
 from exact_scores import has_exact
 from model_offers import HasBijection, is_enumerable, scores, tight_log_prob
 from ptheta.autoregressive import Autoregressive
@@ -79,7 +79,7 @@ class Law:
     @cached_property
     def rows(self) -> list[str]:
         """The names of the rows it applies to."""
-        return [name for name in CASES if self.applies(prepared(name), CASES[name])]
+        return [name for name in CASES if self.applies(shared(name), CASES[name])]
 
 
 def every(model: Any, case: Case) -> bool:
