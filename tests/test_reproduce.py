@@ -2,20 +2,27 @@
 
 import json
 import math
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from ptheta.cli import main
 from ptheta.data import load
+from ptheta.data.dataset import Dataset, Events
 from ptheta.data.music import KEYS, jsb, jsb_pieces
 from ptheta.data.synthetic import truth
+from ptheta.metrics import likelihood
 from ptheta.papers import ROWS, Found, Row, adversarial, keep, modes, run_row
+from ptheta.papers.fitting import fitted
+from ptheta.papers.scoring import judged
 from ptheta.papers.sequences import per_step
 from ptheta.recipes import RECIPES
-from ptheta.runs import build
-from ptheta.spaces import Binary, Tokens
+from ptheta.runs import build, open_run
+from ptheta.spaces import Binary, Classes, Tokens
+from test_comparison import metric
 
 QUICK = Row(
     "quick", 2.0, 3.0, "at most", "nats", "bars", "independent", source="A test.", run=lambda seed, folder: 2.5 + seed
@@ -96,6 +103,27 @@ def test_without_a_gpu_a_smaller_version_runs_and_claims_nothing(capsys, tmp_pat
     assert keep(result, tmp_path / "new").name == "huge.json"
 
 
+def test_what_a_row_says_of_its_model_and_training_reaches_the_run(tmp_path, monkeypatch):
+    row = replace(QUICK, name="fitted", model="nade", data="bars", run=None, dials={"hidden": 4}, training={"steps": 3})
+    monkeypatch.setitem(ROWS, "fitted", row)
+    result, run = run_row("fitted", 7, tmp_path / "run"), open_run(tmp_path / "run")
+    assert (run.manifest.dials, run.manifest.seed, run.step) == ({"hidden": 4}, 7, 3)
+    assert result["ours"] == pytest.approx(likelihood(run.model, load("bars").test).value)
+
+
+def test_seconds_of_the_processor_are_not_those_of_the_wall(monkeypatch):
+    monkeypatch.setitem(ROWS, "idle", replace(QUICK, name="idle", run=lambda seed, folder: time.sleep(0.3) or 1.0))
+    result = run_row("idle")
+    assert result["cpu_seconds"] < 0.2 < 0.3 <= result["seconds"]
+
+
+def test_a_fit_is_given_contexts_where_it_is_asked_to(tmp_path):
+    parts = [Events(torch.ones(40, 3, dtype=torch.uint8), torch.arange(40) % 2) for _ in range(3)]
+    data = Dataset("told", Binary((3,)), *parts, Classes(2))
+    told, plain = (fitted("independent", data, tmp_path / str(c), 0, conditional=c) for c in (True, False))
+    assert told.context_space == Classes(2) and plain.context_space is None
+
+
 def test_a_row_stopped_goes_on_where_it_was(capsys, tmp_path, monkeypatch):
     fitted = replace(QUICK, name="fitted", model="nade", data="bars", run=None, dials={"hidden": 4})
     monkeypatch.setitem(ROWS, "fitted", replace(fitted, training={"steps": 40}))
@@ -160,6 +188,8 @@ def test_a_collapsed_sampler_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr("ptheta.papers.fitting.fitted", lambda *a, **k: Collapsed())
     found = modes.modes_found("gan", "ring", "found", 0, tmp_path)
     assert found.value == 1 and found.details["reverse KL over modes"] == pytest.approx(math.log(8))
+    assert found.details["reverse KL over modes of true samples"] < 2e-3
+    assert found.details["% of true samples that near"] == pytest.approx(98.89, abs=0.4)
 
 
 @pytest.mark.parametrize(("steepness", "told"), [(0.5, False), (1.0, False), (3.0, True)])
@@ -170,6 +200,28 @@ def test_a_critic_that_exceeds_the_distance_is_told(monkeypatch, tmp_path, steep
             modes.critics_distance(0, tmp_path)
     else:
         assert modes.critics_distance(0, tmp_path).value == steepness
+
+
+@pytest.mark.parametrize("worse", ["mixture-1d", "moons"])
+def test_the_worse_of_two_laws_counts_by_the_steepest_slope(monkeypatch, tmp_path, worse):
+    """A critic that is steep is scaled down; the ring is told beside and does not count."""
+    seen = {"mixture-1d": (3.2, 2.0, 2.0), "moons": (3.2, 2.0, 2.0), "ring": (1.0, 1.0, 5.0), worse: (3.0, 3.0, 2.0)}
+    monkeypatch.setattr(modes, "_critic_and_truth", lambda data, shift, seed: seen[data])
+    found = modes.critics_distance(0, tmp_path)
+    assert found.value == pytest.approx(0.5) and found.details["ratio of the ring"] == pytest.approx(0.2)
+    assert {found.details["ratio on the line"], found.details["ratio in the plane"]} == {0.5, 0.8}
+
+
+def test_the_steepest_slope_is_the_largest_at_the_points():
+    bowl = SimpleNamespace(discriminator=lambda y: y.square().sum(1, keepdim=True))
+    assert modes._steepest(bowl, torch.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])) == pytest.approx(10.0)
+
+
+def test_sample_metrics_of_a_row_stand_beside_those_of_real_data(monkeypatch):
+    metrics = [metric(1.0, 0.5, real=0.25), metric(3.0, 1.0, name="spread")]
+    monkeypatch.setattr("ptheta.metrics.evaluate_samples", lambda x, data, seed: SimpleNamespace(metrics=metrics))
+    found = judged(torch.zeros(1), load("bars"), 0)
+    assert found == {"distance": 1.0, "distance of real data": 0.25, "spread": 3.0}
 
 
 def test_the_entropy_of_classes_is_that_of_their_histogram():

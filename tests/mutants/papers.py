@@ -7,7 +7,11 @@ FAULTS: Faults = {
         Fault("if not math.isfinite(number):", "if False:", "a run that ends in no number is kept"),
         Fault("seeds[str(result", "seeds = {}; seeds[str(result", "other seeds of a row are lost"),
         Fault("return scored(model, data.test)", "return scored(model, data.valid)", "validation is reported as test"),
-        Fault("load(row.data).without_context()", "load(row.data)", "labels reach a row without any"),
+        Fault(
+            "time.process_time() - started_cpu",
+            "time.perf_counter() - started",
+            "seconds of the wall are called the processor's",
+        ),
         Fault("found.value - row.paper", "row.paper - found.value", "the difference the wrong way round"),
         Fault('"passed": row.passed(found.value)', '"passed": True', "every row is reached"),
         Fault(
