@@ -143,8 +143,8 @@ FAULTS: Faults = {
         ),
     ),
     "adversarial/conditional.py": (
-        Fault("sum(made) / len(made)", "made[0]", "fidelity is asked of one draw"),
-        Fault("sum(made) / len(made)", "sum(made)", "fidelity of the sum of draws"),
+        Fault("away.amin(0)", "away[0]", "fidelity is asked of one draw"),
+        Fault("away.amin(0)", "away.mean(0)", "fidelity is asked of every draw"),
         Fault('(noise.at("draw", k)', "(noise", "all draws for a context are the same one"),
         Fault(
             "self.adversarial_weight * self.game.maker(on_data, on_fake)",

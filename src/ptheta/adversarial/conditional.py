@@ -18,11 +18,13 @@ number that is the mean of its outputs: a place's own slopes weigh less the more
 
 Noise is an input. The original's is dropout and batch statistics at test time, so that outputs depend on their batch;
 here no example depends on another, and what is drawn for a context varies with z alone. Fidelity to one event asks each
-draw to be near it, which narrows what is drawn; with ``draws`` k > 1 it is asked of the mean of k draws,
+draw to be near it, so that of two answers it asks for what lies between. With ``draws`` k > 1 it is asked of the
+nearest of k draws alone,
 
-    fidelity(x, 1/k sum_j G(z_j, c)),
+    min over j = 1, ..., k of fidelity(x, G(z_j, c)),
 
-whose best value leaves room for the spread of the law (for the squared difference, exactly as k grows).
+which each answer can give as long as it is drawn often enough: of two that are equally likely, all k draws are the
+other one once in 2^k times. The critic sees the first draw, whichever is nearest.
 
 Without an adversarial weight there is no critic, and the model is a regression that draws (almost) the same at each z.
 Scoring: there is none. Sampling costs one pass of the generator.
@@ -37,8 +39,8 @@ References:
     https://arxiv.org/abs/1609.04802
     Unsupervised Learning of Visual Structure using Predictive Generative Networks (Lotter, Kreiman & Cox, 2015)
     https://arxiv.org/abs/1511.06380
-    A Regularized Conditional GAN for Posterior Sampling in Image Recovery Problems (Bendel, Ahmad & Schniter, 2022),
-    for the mean of several draws https://arxiv.org/abs/2210.13389
+    Accurate and Diverse Sampling of Sequences based on a "Best of Many" Sample Objective (Bhattacharyya, Schiele &
+    Fritz, 2018), for the nearest of several draws https://arxiv.org/abs/1806.07772
 """
 
 from collections.abc import Sequence
@@ -80,7 +82,7 @@ class ConditionalGAN(PushForward):
         fidelity: How far a fake lies from the event.
         fidelity_weight: Its weight in the generator's loss; 0 for none.
         adversarial_weight: The game's weight in the generator's loss; 0 for none.
-        draws: Of how many draws for one context the mean should lie near the event.
+        draws: Of how many draws for one context the nearest should lie near the event.
         game: What both minimise.
         penalty: What the critic pays for its slopes, or None.
         optimizers: Of the critic and of the generator.
@@ -180,7 +182,8 @@ class ConditionalGAN(PushForward):
         made = [self.push(self.latents(len(x), part), c) for part in self._parts(noise)]
         loss = torch.zeros(len(x)).to(y)
         if self.fidelity_weight:
-            loss = loss + self.fidelity_weight * self.fidelity(y, sum(made) / len(made))
+            away = torch.stack([self.fidelity(y, each) for each in made])  # (draws, B)
+            loss = loss + self.fidelity_weight * away.amin(0)
         if self.discriminator is not None:
             seen = read(self.discriminator_reader, context)
             score = partial(self._places, c=seen, borrowed=True)

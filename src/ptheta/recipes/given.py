@@ -43,7 +43,7 @@ def pix2pix(
             whose best is the mean.
         weight: The weight of that distance, a mean over variables.
         adversarial: The weight of the game; 0 leaves the critic out.
-        draws: Of how many draws for one context the mean should be near: more than 1 leaves room for their spread.
+        draws: Of how many draws for one context the nearest should be near: more than 1 leaves room for other answers.
         width: The features of the U-Net at full size, a multiple of 8; the critic has twice as many.
         latent: The number of latent variables.
         halvings: How many layers of the critic are strided: a patch is 16, 34, 70 pixels across at 1, 2, 3.
@@ -144,19 +144,24 @@ def next_frame(
     space: "Space",
     context_space: "Space | None" = None,
     *,
+    fidelity: Nearness = "squared",
     weight: float = 10.0,
     adversarial: float = 0.0,
+    draws: int = 1,
     hidden: int = 32,
     latent: int = 8,
     gradient_penalty: float = 1.0,
 ) -> Recipe:
-    """The frames after those given: a recurrent encoder and decoder; by squared error, by a game, or by both.
+    """The frames after those given: a recurrent encoder and decoder; by their distance, by a game, or by both.
 
     Args:
         space: What one event is: frames (frames, height, width) of levels, bits or reals of at least 4 x 4.
         context_space: What one context is: the frames before, as of --given frames=4; it needs one.
-        weight: The weight of the squared error, a mean over variables; 0 leaves it out.
+        fidelity: How distance from the frames is measured: squared, whose best single answer is the mean, or l1, whose
+            best is the median.
+        weight: The weight of that distance, a mean over variables; 0 leaves it out.
         adversarial: The weight of the game; 0 leaves the critic out.
+        draws: Of how many draws for one context the nearest should be near: more than 1 leaves room for other answers.
         hidden: The features of the recurrent state at each place; the critic has as many.
         latent: The number of latent variables.
         gradient_penalty: The weight of half the squared gradient of the critic at the data (R1).
@@ -164,7 +169,7 @@ def next_frame(
     Returns:
         The model and its training.
     """
-    from ptheta.adversarial import ConditionalGAN, Squared
+    from ptheta.adversarial import Absolute, ConditionalGAN, Squared
     from ptheta.nn.contexts import shape_of
     from ptheta.nn.frames import FramePredictor
     from ptheta.nn.patches import PatchCritic
@@ -178,9 +183,10 @@ def next_frame(
         PatchCritic(space.shape, width=hidden, halvings=2, context=context) if adversarial else None,
         latent=latent,
         reader=reader,
-        fidelity=Squared(),
+        fidelity=Absolute() if fidelity == "l1" else Squared(),
         fidelity_weight=weight,
         adversarial_weight=adversarial,
+        draws=draws,
         optimizers=adams(1e-3 if adversarial else 2e-3, squares=0.99),
         penalty=r1(gradient_penalty if adversarial else 0.0, space),
     )
