@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ptheta.data.worlds.shapes import Shapes
 from ptheta.data.worlds.stacked import channels
+from ptheta.model import Estimate
 from ptheta.noise import Noise
-from ptheta.papers import adversarial_uses, fitting, stacked
+from ptheta.papers import adversarial_uses, fitting, found_codes, stacked
 from ptheta.papers.row import Found
 
 GIVEN: dict[str, Any] = {"context": "caption", "only": adversarial_uses.ONLY}
@@ -69,3 +70,41 @@ def test_stacked_digits_are_counted_beside_real_ones(monkeypatch: pytest.MonkeyP
     assert many.value > 700 and abs(many.value - many.details["modes, real events"]) < 60
     assert few.value <= 7 and few.details["reverse KL over modes, pacgan"] > 4
     assert channels(data.train.x[:2]).shape == (6, 1, 8, 8)
+
+
+class Sorter:
+    """Reads digits off test events, under other names; or one category only."""
+
+    categories = 10
+
+    def __init__(self, true: Tensor, sees: bool) -> None:
+        self.true, self.sees = true, sees
+
+    def encode(self, x: Tensor) -> Tensor:
+        found = (3 * self.true + 1) % 10 if self.sees else torch.zeros(len(x), dtype=torch.long)
+        return torch.cat([torch.eye(10)[found], 9 * torch.ones(len(x), 2)], 1)  # the numbers are no categories
+
+    def information(self, n: int, *, noise: Noise) -> Estimate:
+        return Estimate(2.3, 0.0, exact=True)
+
+
+def test_categories_are_named_before_they_are_counted_and_clusters_of_pixels_stand_beside(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    from ptheta.data import load
+
+    monkeypatch.setattr(found_codes, "CLUSTERED", 1000)
+    true = load("mnist").test.context
+    assert true is not None
+    sees, blind = (run(Sorter(true, sees), monkeypatch, found_codes.categories) for sees in (True, False))
+    assert sees.value == 1 and sees.details["share, each category named by its commonest digit"] == 1
+    assert blind.value < 0.12 and blind.details["nats of information about the category, a lower bound"] == 2.3
+    assert 0.4 < sees.details["share of k-means"] < 0.65
+    assert (
+        sees.details["share of k-means, each cluster named by its commonest digit"] > sees.details["share of k-means"]
+    )
+
+
+def test_two_categories_may_share_a_name_only_where_names_are_the_commonest():
+    true, found = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([0, 0, 2, 2, 1])
+    assert found_codes.agreement(found, true) == (0.6, 0.8)
