@@ -3,19 +3,21 @@
 import json
 import math
 import sys
+import time
 from dataclasses import replace
 
 import pytest
 import torch
 
-from ptheta.applications.bench import contexts_of
+from ptheta.applications.bench import LEAST_DRAWS, Bench, contexts_of
 from ptheta.applications.compare import Terms, compare, comparing, default_models
 from ptheta.applications.comparison import Comparison, Contender
 from ptheta.data.dataset import Dataset, Events
 from ptheta.metrics import MetricResult
 from ptheta.metrics.likelihood import Likelihood
 from ptheta.runs import open_run
-from ptheta.spaces import Binary, Levels, Real
+from ptheta.spaces import Binary, Classes, Levels, Real
+from ptheta.taxonomy import leaves
 from toy_models import bits
 
 
@@ -235,3 +237,56 @@ def test_every_model_is_chosen_or_left_out_for_a_reason():
     data = Dataset("plane", Real((2,)), Events(x), Events(x), Events(x))
     chosen, left_out = default_models(data)
     assert "gaussian" in chosen and left_out["markov"].startswith("it models binary")
+
+
+def test_variants_compete_only_where_they_are_asked_for():
+    chosen, left_out = default_models(bits())
+    variants = {leaf.name: leaf.variant_of for _, leaf in leaves() if leaf.variant_of}
+    told = [name for name, why in left_out.items() if why.startswith(f"it is a variant of {variants.get(name)}; ")]
+    assert told and not variants.keys() & set(chosen)
+
+
+def test_trained_models_alone_are_given_minutes_and_all_the_seed(tmp_path, monkeypatch):
+    asked, honest = {}, Bench.fit
+
+    def fit(self, contender, minutes):
+        asked[contender.name] = minutes
+        return honest(self, contender, minutes)
+
+    monkeypatch.setattr(Bench, "fit", fit)
+    terms = {"models": ["independent", "nade"], "minutes": 0.002, "samples": 0, "seed": 3}
+    result = compare(bits(200), tmp_path / "c", **terms)
+    assert asked == {"independent": None, "nade": 0.002}
+    assert [open_run(c.run).manifest.seed for c in result.contenders] == [3, 3]
+
+
+def test_contexts_that_nobody_asks_for_are_left_out_of_the_comparison(tmp_path):
+    parts = (Events(part.x, torch.arange(len(part)) % 2) for part in (bits().train, bits().valid, bits().test))
+    data = Dataset("told", bits().space, *parts, Classes(2))
+    for asked in (False, True):
+        terms = Terms(models=["independent"], samples=0, conditional=asked)
+        result = next(comparing(data, tmp_path / str(asked), terms))
+        assert (result.questions is not None) == (result.data.context_space is not None) == asked
+
+
+def test_what_passed_before_belongs_to_the_time_of_a_comparison(tmp_path):
+    terms = Terms(models=["independent"], samples=0, minutes=1)
+    *_, result = comparing(bits(), tmp_path / "c", terms, gone=1000.0)
+    assert 1000 < result.seconds < 1900
+
+
+def test_the_seconds_of_a_sample_are_those_of_one(tmp_path, monkeypatch):
+    from ptheta.distributions import Independent
+
+    honest = Independent.sample
+    monkeypatch.setattr(Independent, "sample", lambda *a, **k: [time.sleep(0.3), honest(*a, **k)][1])
+    result = compare(bits(), tmp_path / "c", models=["independent"], samples=0, minutes=1)
+    seconds = result.contenders[0].sample_seconds
+    assert result.n_drawn > 20 and seconds * result.n_drawn >= 0.3 and seconds < 0.3
+
+
+def test_bounds_have_as_many_draws_as_tell_their_error(tmp_path):
+    result = next(comparing(bits(), tmp_path / "c", Terms(models=["vae"], samples=0)))
+    for n, draws in ((10, 100), (100, 40), (4000, LEAST_DRAWS)):
+        test = Events(torch.zeros(n, 5, dtype=torch.uint8))
+        assert Bench(result, tmp_path / "c", test, 0, {}, "wall", None, print).draws == draws >= 2
