@@ -178,6 +178,59 @@ def test_dear_samples_keep_no_more_than_a_part_of_the_time(monkeypatch, tmp_path
     assert costs[0] == pytest.approx(1 + 0.01 * result.n_drawn) and costs[1] == pytest.approx(1 + 0.05 * 180)
 
 
+def runner_of(tmp_path: Path, budget: str = "wall") -> Any:
+    result = next(comparing(DATA, tmp_path / "c", Terms(models=MODELS, total=3, samples=0)))
+    return race._Race(bench.Bench(result, tmp_path / "c", result.data.test, 0, {}, budget, None, print), 180.0, 0.0)
+
+
+def test_the_report_and_the_scores_have_their_time(monkeypatch, tmp_path: Path):
+    stage = Stage(monkeypatch)
+    runner = runner_of(tmp_path)
+    stage.now += 30
+    assert runner.left() == pytest.approx(180 - 30 - race.REPORT)
+    pots: list[float] = []
+    monkeypatch.setattr(runner, "go_on", lambda going, pot: pots.append(pot))
+    runner.entrants = runner.entrants[:2]
+    for entrant in runner.entrants:
+        entrant.given, entrant.judged, entrant.scoring, entrant.columns = 5.0, 5.0, 20.0, {"likelihood": 3.0}
+    runner.run_rounds()
+    assert pots[0] == pytest.approx(runner.left() - 40)
+
+
+def test_the_budget_says_whose_clock_counts(tmp_path: Path):
+    assert runner_of(tmp_path, "cpu").clock is time.process_time
+    assert runner_of(tmp_path / "d").clock is time.perf_counter
+
+
+def test_who_was_trained_and_not_yet_judged_is_judged_first(monkeypatch, tmp_path: Path):
+    Stage(monkeypatch)
+    runner, given = runner_of(tmp_path), []
+    monkeypatch.setattr(runner, "give", lambda entrant, seconds: given.append((entrant, seconds)))
+    runner.entrants[1].given, runner.entrants[2].given, runner.entrants[2].judged = 7.0, 9.0, 9.0
+    runner.run_first_shares()
+    assert given[0] == (runner.entrants[1], 7.0) and runner.entrants[2] not in [entrant for entrant, _ in given]
+
+
+@pytest.mark.parametrize(("kind", "place"), [("log-likelihood", 3.0), ("bound", 3.0), ("error", None)])
+def test_an_error_does_not_compete_with_likelihoods(kind: str, place: float | None, monkeypatch, tmp_path: Path):
+    Stage(monkeypatch)
+    runner = runner_of(tmp_path)
+    monkeypatch.setattr(race, "ladder", lambda model: iter([SimpleNamespace(kind=kind)]))
+    runner.judge(runner.entrants[0], Biases(DATA.space).eval(), -3.0)
+    assert runner.entrants[0].columns["likelihood"] == place
+
+
+def test_samples_are_judged_beside_validation_events(monkeypatch, tmp_path: Path):
+    Stage(monkeypatch)
+    runner, seen = runner_of(tmp_path), []
+    runner.entrants[0].given = 5.0
+    runner.bench.evaluator = SimpleNamespace(extractor=lambda x: [x, seen.append(x)][0])
+    monkeypatch.setattr(race, "kernel_distance", lambda real, fake: 0.5)
+    runner.judge(runner.entrants[0], Biases(DATA.space).eval(), -3.0)
+    valid = runner.bench.result.data.valid
+    assert torch.equal(seen[0], valid.some(race.JUDGED).x) and len(seen[0]) == len(valid) == 80
+
+
 @pytest.mark.parametrize(("epoch", "leads"), [(20.0, True), (500.0, False)])
 def test_the_hardly_trained_go_on_where_they_can_see_an_epoch(epoch: float, leads: bool, monkeypatch, tmp_path: Path):
     stage = Stage(monkeypatch)
