@@ -12,6 +12,7 @@ from ptheta.applications.classify import (
     Judged,
     class_scores,
     judged,
+    peers,
     posterior,
     prior_of,
     shifted,
@@ -165,6 +166,13 @@ def test_overconfidence_is_seen_and_honesty_is_not_called_so():
     a, b = judged("honest", honest, truth), judged("sure", sure, truth)
     assert a.ece < 0.015 and b.ece > 0.08 and a.accuracy == b.accuracy and b.log_loss > a.log_loss + 0.05
     assert sum(count for _, _, count in a.bins) == n
+
+
+def test_a_class_that_training_lacks_shifts_no_other():
+    c = torch.arange(60) % 2 * 2  # 0 and 2 of three
+    x = (c[:, None] + 0.1 * Noise(0).normal((60, 1), "x")).float()
+    for name, log_p in peers(LINE, Events(x, c), x, 3).items():
+        assert (log_p.argmax(1) == c).all() and (log_p[:, 1] == -math.inf).all(), name
 
 
 @pytest.fixture

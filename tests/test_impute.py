@@ -85,6 +85,16 @@ def test_places_that_tie_are_drawn():
     assert abs(seen - 0.9) < 4 * math.sqrt(0.09 / 4000)
 
 
+def test_errors_of_one_guess_are_roots_of_mean_squares_in_deviations_of_each_column():
+    train, x = rows(200), rows(60, 1)
+    hidden = torch.zeros_like(x, dtype=torch.bool)
+    hidden[:20, 0], hidden[:30, 3], hidden[:10, 2] = True, True, True
+    seen = score_fills(TableMixture(SPACE, components=1).fit(train), "m", train, x, hidden, peers=False)[2]
+    off = torch.cat([(train[:, 0].mean() - x[:20, 0]) / 2.0, (train[:, 3].mean() - x[:30, 3]) / 1.5])
+    assert seen.name == "mean or mode" and seen.rmse == pytest.approx(float(off.square().mean()) ** 0.5)
+    assert seen.accuracy == pytest.approx(float((x[:10, 2] == train[:, 2].mode().values).double().mean()))
+
+
 def test_only_known_cells_that_vary_are_hidden():
     x = rows(2000)
     hidden = hidden_cells(SPACE, x, 0.1)

@@ -145,6 +145,19 @@ def test_judges_and_copies():
     assert 0 < useful(SPACE, one, rows(400, 4), "label")["accuracy"] < 1  # all of one class: it guesses that
 
 
+def test_a_card_measures_what_is_drawn_under_its_seed(monkeypatch):
+    drawn, whole = [], data(60, 30)
+    model = TableMixture(SPACE, components=1).fit(whole)
+
+    def sample(n, *, noise):
+        drawn.append((n, float(noise.uniform((1,), "first"))))
+        return rows(n)
+
+    monkeypatch.setattr(model, "sample", sample)
+    next(step for step in card(model, "own", whole, seed=3) if step == "independent")
+    assert drawn == [(60, float(Noise(3).at("card").uniform((1,), "first")))]
+
+
 def test_vectors_are_tables_and_pictures_are_not():
     assert as_table(Real((2,), (1.0, 2.0), (3.0, 4.0), ("a", "b"))).fields[1].scale == 4.0
     assert as_table(Binary((2,))).fields[0].names == ("0", "1")
