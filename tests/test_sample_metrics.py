@@ -666,6 +666,15 @@ def test_the_interval_of_the_train_share_covers_a_half_of_strangers(sizes, width
     assert twin < 51 or sizes[1] > 20
 
 
+def test_reports_give_the_interval_of_the_train_share_over_all_that_was_drawn(digits, evaluator, quick):
+    x = digits.train.x[: evaluator.n]
+    found = evaluator(x)["train share"]
+    others = digits.train.x, torch.cat([digits.valid.x, digits.test.x])
+    near = [nearest_neighbours(evaluator.extractor(x), evaluator.extractor(other)) for other in others]
+    assert (found.value, found.interval) == (train_share(*near)[0], train_share_interval(*near))
+    assert found.value == 1 and found.interval[0] < 1  # which the error over samples, all of them copies, cannot say
+
+
 def test_the_interval_of_the_train_share_knows_copies_and_ties():
     train, unseen = normal(400, 4, 0), normal(80, 4, 1)
     copies = train[:50] + 1e-3 * normal(50, 4, 3)

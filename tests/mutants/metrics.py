@@ -164,12 +164,10 @@ FAULTS: Faults = {
             "return x.std().item()",
             "the deviation of one event for the standard error",
         ),
-        Fault("half = -math.inf if name", "half = 0.0 if name", "no kernel distance below zero"),
-        Fault(
-            "value - half), min(top, value + half)",
-            "value - error), min(top, value + error)",
-            "intervals of one deviation",
-        ),
+        Fault("bottom = -math.inf if name", "bottom = 0.0 if name", "no kernel distance below zero"),
+        Fault("half = NORMAL_95 * error", "half = error", "intervals of one deviation"),
+        Fault("train_share_interval(*near))", "train_share(*near))", "the error of the train share for its ends"),
+        Fault("max(bottom, ends[0])", "ends[0]", "intervals that reach below what can be"),
         Fault("ours.mean() / theirs.mean()", "theirs.mean() / ours.mean()", "the distance ratio upside down"),
         Fault(
             "[: len(x) // 2] for x in (real, fake)",

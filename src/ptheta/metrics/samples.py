@@ -39,7 +39,7 @@ from ptheta.metrics.c2st import two_sample_test
 from ptheta.metrics.coverage import precision_recall_density_coverage
 from ptheta.metrics.features import Extractor, features, in_order, real_halves
 from ptheta.metrics.frechet import frechet_distance_at_any_n
-from ptheta.metrics.memorisation import Neighbours, nearest_neighbours, train_share
+from ptheta.metrics.memorisation import Neighbours, nearest_neighbours, train_share, train_share_interval
 from ptheta.metrics.mmd import kernel_distance, kernel_distances
 from ptheta.metrics.result import NORMAL_95, Better, MetricResult
 from ptheta.metrics.sample_report import NearestPairs, SampleReport
@@ -222,14 +222,21 @@ class SampleEvaluator:
             if name != "frechet distance" or self.n >= self.extractor.dimensions:
                 yield self._result(name, value, halves[name].std().item(), halves[name])
         yield self._result("two-sample AUC", *two_sample_test(real, fake, seed=self.seed))
-        yield self._result("train share", *train_share(near_train, near_unseen))
+        near = near_train, near_unseen
+        yield self._between("train share", train_share(*near)[0], train_share_interval(*near))
         if self._control.distance.any():
             yield self._result("distance ratio", *ratio_of_means(near_train.distance, self._control.distance))
 
     def _result(self, name: str, value: float, error: float, halves: Tensor | None = None) -> MetricResult:
+        half = NORMAL_95 * error
+        return self._between(name, value, (value - half, value + half), halves)
+
+    def _between(
+        self, name: str, value: float, ends: tuple[float, float], halves: Tensor | None = None
+    ) -> MetricResult:
         better, top, meaning = MEANINGS[name]
-        bottom, half = -math.inf if name == "kernel distance" else 0.0, NORMAL_95 * error
-        interval = (max(bottom, value - half), min(top, value + half))
+        bottom = -math.inf if name == "kernel distance" else 0.0
+        interval = (max(bottom, ends[0]), min(top, ends[1]))
         terms = (self.n, self.n, self.extractor.id, self.reference)
         return MetricResult(name, value, interval, better, meaning, *terms, halves=halves)
 
