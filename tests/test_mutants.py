@@ -74,6 +74,16 @@ def test_the_check_kills_what_a_test_notices_and_nothing_else(toy: Path):
     assert list(kept) == ["tests/test_toy.py"], "what is known of other files is kept"
 
 
+def test_a_warning_where_pytest_clears_up_changes_no_verdict(toy: Path, tmp_path: Path):
+    reached = reached_lines(toy, toy / "cache.json", "toy")
+    late = tmp_path / "toy"
+    shutil.copytree(toy, late)
+    (late / "tests" / "conftest.py").write_text("def pytest_unconfigure(config):\n    raise UserWarning('late')\n")
+    noticed, idle = Fault("2 * x", "3 * x", "doubling"), Fault("x / 2", "x / 3", "halving")
+    assert try_fault(late, "toy", "__init__.py", noticed, reached).killed_by == "tests/test_toy.py::test_double"
+    assert try_fault(late, "toy", "__init__.py", idle, reached).killed_by is None
+
+
 def test_a_trace_that_broke_off_is_not_taken_for_tests_that_reach_nothing(toy: Path, tmp_path: Path):
     broken = tmp_path / "toy"
     shutil.copytree(toy, broken)

@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from multiprocessing import get_context
@@ -203,7 +204,10 @@ def _child(root: Path, tests: list[str], sender: Connection) -> None:
     plugins = ["-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin"]
     calm = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # plugins were imported before the fork
     options = ["-x", f"--timeout={TEST_SECONDS}", "--tb=no", "--assert=plain", *plugins, *calm]
-    code = pytest.main([*options, *files], plugins=[chooser])
+    code = None
+    with suppress(Warning):  # raised where pytest clears up after the last test: the verdict is known by then
+        code = pytest.main([*options, *files], plugins=[chooser])
+    code = chooser.code if code is None else code
     if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         sender.send(None)
     elif chooser.failed:
@@ -220,6 +224,7 @@ class Chooser:
     def __init__(self, tests: list[str]) -> None:
         self.place = {test: i for i, test in enumerate(tests)}
         self.failed: str | None = None
+        self.code: int | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
@@ -232,3 +237,6 @@ class Chooser:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and self.failed is None:
             self.failed = report.nodeid
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self.code = exitstatus
