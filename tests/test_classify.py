@@ -210,6 +210,36 @@ def test_a_target_column_on_the_command_line(table, capsys):
     assert "name the column to guess by --target" in capsys.readouterr().err
 
 
+def test_a_target_between_other_columns_is_guessed_from_those_alone(tmp_path, monkeypatch, capsys):
+    """Nobody can guess a coin; a row has the same classes with the coin in the file, blank, or without its column."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    coin = rng.choice(["heads", "tails", ""], 400, p=[0.5, 0.4, 0.1])
+    rows = [
+        (f"{a:.3f}", c, f"{b:.3f}") for a, c, b in zip(rng.normal(size=400), coin, rng.normal(5, size=400), strict=True)
+    ]
+    for name, kept in (("t", rows), ("tossed", rows[:30]), ("blank", [(a, "", b) for a, _, b in rows[:30]])):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["u,coin,v", *map(",".join, kept), ""]))
+    (tmp_path / "without.csv").write_text("\n".join(["u,v", *(f"{a},{b}" for a, _, b in rows[:30]), ""]))
+    assert main(["fit", "mixture", "--data", "t.csv", "--components", "2", "--out", "r", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["classify", "r", "--target", "coin", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {judge["name"] for judge in found["judged"]} >= {"logistic regression", "gradient boosting"}
+    assert all(judge["accuracy"] < 0.8 for judge in found["judged"])
+    guessed = {}
+    for name in ("tossed", "blank", "without"):
+        assert (
+            main(["classify", "r", "--target", "coin", "--data", f"{name}.csv", "--split", "all", "--out", "g.csv"])
+            == 0
+        )
+        guessed[name] = [line.split(",") for line in (tmp_path / "g.csv").read_text().splitlines()[1:]]
+    assert [row[1] for row in guessed["tossed"]] == [c for _, c, _ in rows[:30]] and "" in coin[:30]
+    for name in ("blank", "without"):
+        assert [row[1] for row in guessed[name]] == [""] * 30
+        assert [row[2:] for row in guessed[name]] == [row[2:] for row in guessed["tossed"]]
+
+
 def test_contexts_on_the_command_line_with_and_without_classes(table, capsys):
     words = ["--data", "t.csv", "--conditional", "--data-options", "label=colour", "types.age=whole"]
     assert main(["fit", "mixture", *words, "--components", "2", "--out", "r", "--quiet"]) == 0

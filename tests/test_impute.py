@@ -133,7 +133,7 @@ def test_hidden_cells_on_the_command_line(tmp_path, monkeypatch, capsys):
     assert main(["impute", "r", "--hide", ".2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == 60 and found["hide"] == 0.2 and len(found["filled"]) == 5
-    assert found["filled"][0]["name"] == "mixture" and found["filled"][0]["n"] == found["hidden"] > 20
+    assert found["filled"][0]["name"] == "mixture" and found["filled"][0]["n"] == found["hidden"] > 33
     assert [each["kind"] for each in found["filled"]] == ["exact", "exact", None, None, None]
     assert [each["how"][:5] for each in found["filled"]] == ["exact", "exact", "one g", "one g", "one g"]
     assert main(["impute", "r", "--hide", ".2", "--data", "t.csv", "--no-peers"]) == 0
@@ -144,7 +144,12 @@ def test_hidden_cells_on_the_command_line(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert main(["impute", "r", "--data", "t.csv", "--out", "f.csv", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["files"] == ["f.csv"] and answer["blank"] > 0 and answer["how"] == "exact draws"
+    assert answer["files"] == ["f.csv"] and answer["how"] == "exact draws"
+    assert answer["blank"] == int(rows(600).isnan().sum()), "blank cells, not all"
+    (tmp_path / "g-2.csv").write_text("mine")
+    assert main(["impute", "r", "--data", "t.csv", "-n", "2", "--out", "g.csv"]) == 2
+    assert "g-2.csv is there already" in capsys.readouterr().err
+    assert (tmp_path / "g-2.csv").read_text() == "mine" and not (tmp_path / "g.csv").exists()
     for words, why in ((["--hide", ".1", "--out", "f.csv"], "writes nothing"), ([], "--data says which table")):
         assert main(["impute", "r", *words]) == 2
         assert why in capsys.readouterr().err

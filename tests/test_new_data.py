@@ -288,6 +288,21 @@ def test_what_is_there_is_not_replaced_unless_asked(gaussian: str, here: Path, t
     assert "is a folder" in type_.refused("score", gaussian, "--out", here)
 
 
+def test_every_output_of_a_run_may_be_made_again_from_any_folder(gaussian: str, here: Path, type_: Typed, monkeypatch):
+    for name in ("one.csv", "two.csv"):
+        type_("score", gaussian, "--out", name)
+    type_("score", gaussian, "--out", "one.csv")
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    type_("score", here / gaussian, "--out", here / "two.csv")
+    (here / "elsewhere" / "one.csv").write_text("mine")
+    assert "is there already" in type_.refused("score", here / gaussian, "--out", "one.csv"), "another of that name"
+    (here / "kept.csv").write_bytes((here / "one.csv").read_bytes())
+    (here / "one.csv").unlink()
+    (here / "one.csv").symlink_to(here / "kept.csv")
+    assert "is there already" in type_.refused("score", here / gaussian, "--out", here / "one.csv"), "a link, since"
+
+
 def test_links_are_replaced_and_never_followed(gaussian: str, here: Path, type_: Typed):
     outside = here / "thesis.txt"
     outside.write_text("years of work")

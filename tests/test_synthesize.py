@@ -197,13 +197,16 @@ def test_synthetic_rows_on_the_command_line(table, capsys):
     assert main(["synthesize", "r", "--out", "q.csv", "--no-card"]) == 0
     assert len((table / "q.csv").read_text().splitlines()) == 561 and not (table / "q.md").exists()
     capsys.readouterr()
+    (table / "c.md").write_text("mine")
     for words, why in (
+        (["r", "--out", "c.csv", "-n", "50"], "c.md is there already"),
         (["r", "--out", "t.csv", "--force"], "never replaced"),
         (["r", "--out", "t.png"], "should be a .csv file"),
         (["r", "--out", "z.csv", "-n", "0"], "at least 1"),
     ):
         assert main(["synthesize", *words]) == 2
         assert why in capsys.readouterr().err
+    assert (table / "c.md").read_text() == "mine" and not (table / "c.csv").exists()
     assert main(["fit", "independent", "--data", "digits", "--out", "d", "--quiet"]) == 0
     assert main(["synthesize", "d", "--out", "z.csv"]) == 2
     assert "synthetic rows are of tables" in capsys.readouterr().err
