@@ -9,6 +9,8 @@ import torch
 from ptheta.applications.anomalies import Detector, cell_scores, ranked, surpasses, threshold, zlib_nats
 from ptheta.autoregressive import NADE
 from ptheta.cli import main
+from ptheta.cli.anomalies import MOST
+from ptheta.data import load
 from ptheta.data.dataset import Events
 from ptheta.distributions import ChowLiu, Forest, Gaussian, Independent, TableMixture
 from ptheta.noise import Noise, seeded
@@ -231,8 +233,14 @@ def test_odd_events_of_other_spaces_and_without_cells(tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     assert main(["fit", "gaussian", "--data", "digits", "--out", "g", "--quiet"]) == 0
     capsys.readouterr()
+    typical = []
+    monkeypatch.setattr(
+        "ptheta.applications.anomalies.Detector",
+        lambda model, background, train, **how: [typical.append(train), Detector(model, background, train, **how)][1],
+    )
     assert main(["anomalies", "g", "--false-alarms", ".05", "--draws", "1"]) == 0
     assert "so cells are not scored" in capsys.readouterr().out
+    assert torch.equal(typical[0].x, load("digits").train.some(MOST).x)
     assert main(["fit", "independent", "--data", "digits", "--out", "i", "--quiet"]) == 0
     assert main(["anomalies", "i", "--by", "ratio"]) == 2
     assert "--by ratio is not known of independent" in capsys.readouterr().err

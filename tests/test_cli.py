@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ptheta.cli import guarded, main
 from ptheta.cli.options import data_options
+from ptheta.data import load
 
 
 @pytest.fixture
@@ -317,3 +319,22 @@ def test_samples_of_a_text_are_text(here: Path, capsys: pytest.CaptureFixture[st
     code, _, err = run(capsys, "sample", "r", "-n", "3", "--out", "x.txt")
     assert code == 0 and not err, "a run knows its own symbols"
     assert set((here / "x.txt").read_text()) == {"a", "b", "\n"}
+
+
+def test_the_picture_of_data_is_of_training_events(here: Path, monkeypatch):
+    shown = []
+    monkeypatch.setattr("ptheta.report.pictures.save_samples", lambda x, space, out: shown.append(x))
+    assert main(["data", "digits", "--out", "d.png"]) == 0
+    assert torch.equal(shown[0], load("digits").train.some(100).x)
+
+
+def test_loading_is_inside_the_total_of_a_comparison(bits: Path, here: Path, monkeypatch):
+    told = []
+
+    def comparing(*args: object, gone: float, **options: object) -> None:
+        told.append(gone)
+        raise ValueError("that is enough")
+
+    monkeypatch.setattr("ptheta.applications.compare.comparing", comparing)
+    assert main(["compare", str(bits), "--models", "independent", "--out", "c"]) == 2
+    assert told[0] > 0

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ptheta.cli import main
-from ptheta.cli.given import read_given
+from ptheta.cli.given import different, read_given
 from ptheta.noise import Noise
 from ptheta.runs import open_run
 
@@ -141,3 +141,7 @@ def test_the_page_runs_as_it_stands(tmp_path: Path, monkeypatch, capsys):
             words[words.index("--minutes") : words.index("--minutes") + 2] = ["--steps", "1"]
         assert main(words) == 0, " ".join(words)
     assert len(list(Path("coloured").iterdir())) == len(list(Path("drawn").iterdir())) == 2
+
+
+def test_pictures_of_one_name_are_numbered():
+    assert different(["a", "b", "a"]) == ["a-1", "b", "a-2"]

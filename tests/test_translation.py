@@ -5,9 +5,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from ptheta.adversarial import CycleGAN, Relativistic, StarGAN
@@ -20,6 +22,7 @@ from ptheta.nn.patches import PatchCritic
 from ptheta.nn.retouch import Retouch
 from ptheta.noise import Noise, seeded
 from ptheta.recipes.translation import cyclegan, stargan
+from ptheta.runs import open_run
 from ptheta.spaces import Classes, Levels, Real
 
 PLANE = Real((2,))
@@ -307,6 +310,13 @@ def test_the_report_tells_the_true_map_from_none():
     assert read is not None and read.accuracy > 0.5 and read.counterpart is None and "classifier" in read.reader
 
 
+def one_pixel(x: torch.Tensor) -> torch.Tensor:
+    """The same events but for one pixel."""
+    y = x.clone()
+    y[:, 0, 0, 0] = (y[:, 0, 0, 0] + 1) % 2
+    return y
+
+
 def test_a_map_is_fitted_evaluated_and_used_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -328,6 +338,15 @@ def test_a_map_is_fitted_evaluated_and_used_on_the_command_line(
     ):
         assert main(words) == 2
         assert sentence in capsys.readouterr().err
+    known = type(open_run("r").model)
+    for name, answer in (("one-pixel", one_pixel), ("same", lambda x: x), ("black", torch.zeros_like)):
+        with monkeypatch.context() as patch:
+            patch.setattr(known, "translate", lambda self, x, target, answer=answer: answer(x))
+            assert main(["translate", "r", "--to", "blue", "--out", name, "-n", "4"]) == 0
+        assert ("100% of them did not change" in capsys.readouterr().out) == (name == "same")
+    pixels = np.asarray(Image.open("black-pairs.png")).astype(int)
+    half = len(pixels) // 2
+    assert pixels[:half].sum() > pixels[half:].sum(), "what is given stands above its counterpart"
     unlabelled = str(tmp_path / "blue")
     assert main(["translate", "r", "--to", "red", "--data", unlabelled, "--out", "red"]) == 0
     assert len(list((tmp_path / "red").iterdir())) == 3
