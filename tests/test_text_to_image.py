@@ -56,6 +56,19 @@ def test_the_losses_are_the_game_and_the_matching():
     torch.testing.assert_close(model.generator_loss(x, text, Noise(0)), maker)
 
 
+def test_fakes_of_one_text_that_are_alike_cost_as_much_as_their_latents_differ():
+    model, (x, text) = small(matching=0.0, diversity=0.3), pairs()
+    said, noise = model.reader(text), Noise(0)
+    z, other = model.latents(5, noise), model.latents(5, noise.at("another draw"))
+    a, b = model.push(z, said), model.push(other, said)
+    apart = (a - b).abs().mean(1) / (z - other).abs().mean(1)
+    game = F.softplus(-model.critic_head(model.trunk(a))[:, 0])
+    torch.testing.assert_close(model.generator_loss(x, text, noise), game + 0.3 / (apart + 1e-3))
+    model.push = lambda z, c, *, borrowed=False: 0 * z[:, :2]
+    alike = model.generator_loss(x, text, noise) - F.softplus(-model.critic_head(model.trunk(0 * x))[:, 0])
+    torch.testing.assert_close(alike, torch.full((5,), 300.0).double())  # the most it costs
+
+
 def test_texts_that_are_alike_are_no_wrong_texts():
     model, (x, text) = small(matching=1.0), pairs()
     text[3] = text[0]

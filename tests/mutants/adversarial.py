@@ -190,10 +190,21 @@ FAULTS: Faults = {
             "the critic forgets texts",
         ),
         Fault(
-            "return loss + self.matching * self._mismatch(features, text) if self.matching else loss",
-            "return loss",
+            "loss = loss + self.matching * self._mismatch(features, text)",
+            "loss = loss + 0 * self._mismatch(features, text)",
             "the generator ignores its text",
         ),
+        Fault(
+            "loss + self.diversity / (apart + LEAST)",
+            "loss + self.diversity * apart",
+            "fakes of a text are pulled together",
+        ),
+        Fault(
+            "difference(made, self.push(other, said)) / difference(z, other)",
+            "difference(made, self.push(other, said))",
+            "fakes apart, however far their latents are",
+        ),
+        Fault('noise.at("another draw")', "noise", "both draws are one"),
         Fault("self._mismatch(on_data, text)", "self._mismatch(on_data.detach(), text)", "features learn no text"),
         Fault("= deepcopy(reader)", "= reader", "both players move one reader of texts"),
         Fault("F.normalize(told, dim=1).T", "told.T", "long texts are likelier"),

@@ -16,6 +16,13 @@ word, and the nearest count most. The critic learns M on data; the generator low
 
 with a small weight: features that no data have can say a text too, and nothing but the game keeps fakes from them.
 
+No loss above keeps events of one text apart: each may be believable and say its text, and all be one. With a second
+draw z' for the same text the generator also lowers
+
+    diversity |z - z'| / |G(z, c) - G(z', c)|        mean absolute differences (Mao et al., 2019, eq. 2, turned over)
+
+which falls steeply where fakes are alike, and hardly where they vary as data do.
+
 ln B less half of M bounds from below what events say of their texts, at most ln B in a batch of B. The best t is
 ln p(x | c) / p(x) up to a constant for each row, so fakes are pulled to where their text is likelier than by chance,
 and what texts leave open moves nothing.
@@ -24,14 +31,15 @@ Scoring: there is none. Sampling costs one pass. Texts that are alike, word for 
 
 Known limits:
     The loss of an event depends on the batch beside it, so training needs one process. What no text of the data says
-    is not understood, and words never seen are refused by the space of texts. Nothing in the losses keeps events of one
-    text apart from one another: on coloured shapes they were alike, and texts that leave the place open gave a smear
-    between places. Measure their spread.
+    is not understood, and words never seen are refused by the space of texts. Events of one text vary as far as
+    ``diversity`` makes them, which knows nothing of how much data do: measure their spread.
 
 References:
     Generative Adversarial Text to Image Synthesis (Reed et al., 2016) https://arxiv.org/abs/1605.05396
     Representation Learning with Contrastive Predictive Coding (van den Oord, Li & Vinyals, 2018), eq. 4
     https://arxiv.org/abs/1807.03748
+    Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis (Mao et al., 2019)
+    https://arxiv.org/abs/1903.05628
     Cross-Modal Contrastive Learning for Text-to-Image Generation (Zhang et al., 2021) https://arxiv.org/abs/2101.04702
 """
 
@@ -46,6 +54,7 @@ from torch import Tensor, nn
 from ptheta.adversarial.games import DivergenceGame, Game
 from ptheta.adversarial.penalties import Penalty, Side
 from ptheta.adversarial.push_forward import PushForward, learning
+from ptheta.adversarial.translation import difference
 from ptheta.model import Objective, require_sizes
 from ptheta.nn import defaults
 from ptheta.nn.borrowed import run
@@ -58,6 +67,7 @@ from ptheta.spaces import Space
 __all__ = ["TextToImage"]
 
 SHARP = 2.3  # the logarithm of s at the start
+LEAST = 1e-3  # added to how far fakes are apart, over how far their latents are
 
 
 @final
@@ -73,6 +83,7 @@ class TextToImage(PushForward):
         generator: Maps latents (B, latent) and what was read to embedded events. A perceptron if None.
         trunk: Maps embedded events to features (B, features). A perceptron if None.
         matching: The weight of M beside the generator's game; with 0 the critic never sees a text.
+        diversity: What the generator pays for fakes of one text that are alike; with 0 none is drawn twice.
         game: What the players minimise besides.
         penalty: What the critic pays for the slopes of v, or None.
         optimizers: Of the critic and of the generator.
@@ -99,6 +110,7 @@ class TextToImage(PushForward):
         generator: nn.Module | None = None,
         trunk: nn.Module | None = None,
         matching: float = 0.2,
+        diversity: float = 0.0,
         game: Game = DivergenceGame(),  # noqa: B008  (frozen)
         penalty: Penalty | None = None,
         optimizers: tuple[Optimizer, Optimizer] = (Adam(2e-4, betas=(0.5, 0.999)), Adam(2e-4, betas=(0.5, 0.999))),
@@ -109,7 +121,7 @@ class TextToImage(PushForward):
         width = width_of(reader, "the head that compares texts")
         generator = defaults.generator(space, latent, reader) if generator is None else generator
         super().__init__(space, context_space=context_space, reader=reader, generator=generator)
-        self.latent, self.matching = latent, matching
+        self.latent, self.matching, self.diversity = latent, matching, diversity
         self.discriminator_reader = deepcopy(reader)
         self.trunk = MLP(space.dimensions, features) if trunk is None else trunk
         self.critic_head, self.match_head = nn.Linear(features, 1), nn.Linear(width, features)
@@ -154,7 +166,7 @@ class TextToImage(PushForward):
         return loss if self.penalty is None else loss + self.penalty(self._score, *sides, noise)
 
     def generator_loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
-        """The game's loss of the generator and the weighted M of its fakes.
+        """The game's loss of the generator, the weighted M of its fakes, and what it pays for those that are alike.
 
         Args:
             x: Events with shape (B, *space.shape); where the game does not compare, only their number matters.
@@ -169,10 +181,17 @@ class TextToImage(PushForward):
             with torch.no_grad():
                 data = self.seen(self.space.embed(x, self.like.dtype), noise, "jitter of data")
                 on_data = self._judged(self._features(data, borrowed=True))
-        fake = self.seen(self.push(self.latents(len(x), noise), self.reader(text)), noise, "jitter of fakes")
-        features = self._features(fake, borrowed=True)
+        z, said = self.latents(len(x), noise), self.reader(text)
+        made = self.push(z, said)
+        features = self._features(self.seen(made, noise, "jitter of fakes"), borrowed=True)
         loss = self.game.maker(on_data, self._judged(features))
-        return loss + self.matching * self._mismatch(features, text) if self.matching else loss
+        if self.matching:
+            loss = loss + self.matching * self._mismatch(features, text)
+        if self.diversity:
+            other = self.latents(len(x), noise.at("another draw"))
+            apart = difference(made, self.push(other, said)) / difference(z, other)
+            loss = loss + self.diversity / (apart + LEAST)
+        return loss
 
     def _texts(self, context: Tensor | None) -> Tensor:
         if context is None:

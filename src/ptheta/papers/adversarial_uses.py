@@ -181,7 +181,7 @@ ROWS = (
         unit=f"share of {ASKED} pictures whose shape is the one that their caption asks for",
         data="shapes",
         model="text-to-image",
-        seconds=300.0,
+        seconds=1100.0,
         source="Generative Adversarial Text to Image Synthesis (Reed et al., 2016), which counts nothing: the anchor "
         "is what real pictures have. Shapes are large and filled, on three grounds. Colour and place of at least .98 "
         "are asked for besides.",

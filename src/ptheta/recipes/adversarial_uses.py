@@ -153,6 +153,7 @@ def text_to_image(
     width: int = 32,
     latent: int = 32,
     matching: float = 0.2,
+    diversity: float = 0.04,
 ) -> Recipe:
     """A GAN that draws what a text says: ptheta sample RUN --context "a small red circle on grey".
 
@@ -164,6 +165,7 @@ def text_to_image(
         width: The channels at the finest grid; each coarser one has twice as many.
         latent: The number of latent variables.
         matching: What it weighs for the generator that its text is recognised; with 0 the critic never sees a text.
+        diversity: What it pays for images of one text that are alike.
 
     Returns:
         The model and its training.
@@ -192,12 +194,13 @@ def text_to_image(
         generator=DCGANGenerator(latent, shape, width, context=shape_of(reader)),
         trunk=StridedTrunk(shape, 256, width),
         matching=matching,
+        diversity=diversity,
         game=Hinge(),
         optimizers=(rule, rule),
     )
     for network in (model.trunk, model.critic_head):
         spectrally_normalised(network)
-    return Recipe.single(model, {**usual_training(4_000), "ema": 0.995})
+    return Recipe.single(model, {**usual_training(9_000), "ema": 0.995})
 
 
 def progressive_gan(
@@ -231,4 +234,4 @@ def progressive_gan(
     if context_space is not None:
         raise ValueError(f"progressive-gan takes no context, but one of {context_space} is given.")
     model = ProgressiveGAN(space, latent=latent, width=width, growth=growth, penalty=UnitSlopes(gradient_penalty))
-    return Recipe.single(model, {**usual_training(4_000), "ema": 0.995})
+    return Recipe.single(model, {**usual_training(9_000), "ema": 0.995})
