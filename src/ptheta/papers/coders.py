@@ -171,10 +171,10 @@ ROWS = (
     _autoencoder(
         "deep",
         5.0,
-        500.0,
+        1100.0,
         {"hidden": (1000, 500, 250)},
         "784-1000-500-250-30 after pretraining by machines; ours has none of it.",
-        steps=6000,
+        steps=30_000,
         validate_every=1000,
     ),
     Row(
