@@ -234,4 +234,4 @@ def progressive_gan(
     if context_space is not None:
         raise ValueError(f"progressive-gan takes no context, but one of {context_space} is given.")
     model = ProgressiveGAN(space, latent=latent, width=width, growth=growth, penalty=UnitSlopes(gradient_penalty))
-    return Recipe.single(model, {**usual_training(9_000), "ema": 0.995})
+    return Recipe.single(model, {**usual_training(4_000), "ema": 0.995})
