@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+import re
 from contextlib import suppress
 from functools import cache
 from itertools import product
@@ -17,7 +18,7 @@ from ptheta.data import load
 from ptheta.data.dataset import Dataset, Events
 from ptheta.noise import Noise
 from ptheta.recipes import RECIPES, Recipe, find_recipe
-from ptheta.recipes.dials import LEAST, parts, require_telling
+from ptheta.recipes.dials import LEAST, parts, require_in_range, require_telling
 from ptheta.recipes.renamed import RENAMED
 from ptheta.runs import build, fit_run, open_run
 from ptheta.spaces import Binary, Classes, Column, Levels, Real, Space, Table
@@ -120,6 +121,17 @@ def test_a_dial_out_of_range_is_refused_by_name(name: str, dial: str):
             continue
         with pytest.raises(ValueError, match=f"--{dial.replace('_', '-')} of {name} should be"):
             build(name, space, context, dials={dial: value})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_dial_accepts_its_default_and_the_zero_its_page_explains(name: str):
+    for dial, words in dials(name).items():
+        told = re.search(rf"^ +{dial}: (.*?)(?=^ +\w+: |^\w|\Z)", inspect.getdoc(find_recipe(name)) or "", re.S | re.M)
+        assert told, f"{dial} of {name} is not explained"
+        explained = re.search(r"(?<![\w.-])0(?![\w.])(?= \w)", told[1])
+        zero = {int: [0], float: [0.0]}.get(kind_of(words), []) if explained else []
+        for value in [words.default] * (words.default is not None) + zero:
+            require_in_range(name, {dial: value})
 
 
 def test_a_dial_that_may_be_zero_is_not_the_default_then():

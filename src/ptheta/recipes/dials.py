@@ -17,7 +17,11 @@ __all__ = ["LEAST", "parts", "require_in_range", "require_telling"]
 
 LEAST: dict[str, int] = {
     **dict.fromkeys(("parents", "halvings", "reach", "numbers", "labels", "label_seed", "rate_warmup"), 0),
+    "aae.clusters": 0,  # none but the classes given
+    "boltzmann.hidden": 0,  # visible units alone
+    "dbm.pretraining": 0,  # none
     "ddpm.sampling_steps": 0,  # all steps of the model itself
+    "progressive-gan.growth": 0,  # full-grown from the start
     "rnn-nade.hidden": 0,  # frames whose variables are independent
 }
 

@@ -69,7 +69,7 @@ def boltzmann(
     Args:
         space: What one event is: bits.
         context_space: None; a Boltzmann machine takes no context.
-        hidden: The number of hidden bits, at most 12.
+        hidden: The number of hidden bits, at most 12; 0 for none.
         k: How many sweeps over all bits each gradient step takes, beyond 20 bits.
         chains: How many persistent chains there are, beyond 20 bits.
 
