@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := $(VENV)/peers/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow mutants lint bench docs clean
+.PHONY: demo test test-slow long mutants lint bench docs clean
 
 $(BIN)/ptheta: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,7 +37,11 @@ test: $(VENV)/dev
 	$(BIN)/pytest --numprocesses auto
 
 test-slow: $(VENV)/dev
-	$(BIN)/pytest -m slow --numprocesses auto
+	$(BIN)/pytest -m 'slow or long' --numprocesses auto
+
+# Which tests are too long for `make test`: measured, on a quiet machine, and written into tests/long.txt.
+long: $(VENV)/dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' --numprocesses auto --write-long
 
 # Faults seeded in the library one by one: does a test notice each? The first time every test is traced, which takes minutes.
 mutants: $(VENV)/dev

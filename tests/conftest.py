@@ -8,6 +8,26 @@ from pathlib import Path
 import pytest
 import torch
 
+import long_tests
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-long", action="store_true", help="write tests/long.txt by how long each test takes")
+
+
+@pytest.hookimpl(tryfirst=True)  # before they are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    long_tests.mark(items)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    long_tests.took[report.nodeid] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--write-long") and not hasattr(session.config, "workerinput"):
+        long_tests.write(long_tests.took)
+
 
 @pytest.fixture
 def real_data() -> Path:

@@ -50,7 +50,7 @@ def reached_lines(root: Path, cache: Path, package: str, only: Sequence[str] = (
         environment.pop("PTHETA_DATA", None)
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # all but these take long to import and do nothing here
         plugins = ["-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin", "-p", "tests.mutants.coverage_map"]
-        command = [sys.executable, "-m", "pytest", *plugins, "--tb=short", *stale]
+        command = [sys.executable, "-m", "pytest", *plugins, "-m", "not slow", "--tb=short", *stale]
         done = subprocess.run(command, cwd=root, env=environment)
         traced = done.returncode in (0, 1, 5)  # 1: some failed, and are left out; 5: there are slow ones only
         if not traced or not record.is_file():

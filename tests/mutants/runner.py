@@ -203,7 +203,7 @@ def _child(root: Path, tests: list[str], sender: Connection) -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugins = ["-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin"]
     calm = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # plugins were imported before the fork
-    options = ["-x", f"--timeout={TEST_SECONDS}", "--tb=no", "--assert=plain", *plugins, *calm]
+    options = ["-x", "-m", "not slow", f"--timeout={TEST_SECONDS}", "--tb=no", "--assert=plain", *plugins, *calm]
     code = None
     with suppress(Warning):  # raised where pytest clears up after the last test: the verdict is known by then
         code = pytest.main([*options, *files], plugins=[chooser])
