@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-LONG = 0.6  # seconds, on one core of a processor with AVX2
+LONG = 0.4  # seconds, on one core of a processor with AVX2
 LIST = Path(__file__).parents[1] / "long.txt"
 
 took: Counter[str] = Counter()
