@@ -392,3 +392,11 @@ def test_a_class_that_training_never_saw_is_said_where_it_is_scored(here: Path, 
     assert "training saw no event" not in type_.err
     type_.scores("r", "--split", "all")
     assert "training saw no event of the class of 1 of 40 events (zebra)" in type_.err
+
+
+def test_a_word_that_training_never_saw_is_said_where_it_is_drawn(here: Path, type_: Typed):
+    options = ("--data-options", "context=caption", "only=large+filled", "n=60", "--conditional", "--steps", 1)
+    type_("fit", "gan", "--data", "shapes", *options, "--out", "r", "--quiet")
+    for text, said in (("a large red circle", ""), ("a small circle", " text with the word small: what the model")):
+        type_("sample", "r", "-n", 2, "--context", text, "--out", "x.png", "--force")
+        assert ("training saw no" + said in type_.err) == bool(said)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ptheta.runs import Run
     from ptheta.spaces import Space
 
-__all__ = ["Found", "Split", "contexts_of", "domains_of", "find_events", "judged"]
+__all__ = ["Found", "Split", "contexts_of", "domains_of", "find_events", "judged", "tell_unseen"]
 
 Split = Literal["train", "valid", "test", "all"]
 MOST_TRAINING = 50_000  # training events that samples are compared with
@@ -90,25 +90,33 @@ def find_events(
     events = data.everything() if split == "all" else getattr(data, split).in_order()
     if not len(events):
         raise ValueError(f"there are no {split} events in {run.manifest.data if own else source}.")
-    _tell_unseen(run, events)
+    tell_unseen(run, events.context)
     return Found(data, events, split, source, options)
 
 
-def _tell_unseen(run: "Run", events: "Events") -> None:
-    """Says of how many events training saw no other of their class: nothing has taught the model what it says there."""
+def tell_unseen(run: "Run", context: "Tensor | None", what: str = "data") -> None:
+    """Says of how many events training saw no other of their class, or no text with a word of theirs.
+
+    Nothing has taught the model what that means.
+
+    Args:
+        run: A run.
+        context: Contexts with shape (n, *context_space.shape), or None.
+        what: Whose contexts they are, for the message.
+    """
     from ptheta.spaces import Symbols
 
-    space, context = run.model.context_space, events.context
-    if context is None or not (isinstance(space, Symbols) and space.shape == ()):
+    space = run.model.context_space
+    if context is None or not isinstance(space, Symbols):
         return
-    seen = run.contexts().long().bincount(minlength=space.n) > 0
-    if n := int((~seen[context.long()]).sum()):
-        names = space.show(context.unique()[~seen[context.unique().long()]][:8])
-        say(
-            f"data: training saw no event of the class of {n} of {len(events)} events ({', '.join(names)}): what the "
-            "model says given it means nothing.",
-            error=True,
-        )
+    seen = run.contexts().flatten().long().bincount(minlength=space.n) > 0
+    strange = ~seen[context.long()]
+    if n := int(strange.reshape(len(strange), -1).any(1).sum()):
+        unseen = context[strange].unique()[:8].tolist()
+        names = ", ".join((space.names[i] if space.names else str(i)) or "(blank)" for i in unseen)
+        kind = "text with the word" if space.shape else "event of the class"
+        which = f"of {n} of {len(context)} events ({names})" if len(context) > 1 else names
+        say(f"{what}: training saw no {kind} {which}: what the model says given it means nothing.", error=True)
 
 
 def _same(source: str, other: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional
 
 from ptheta.cli import options
-from ptheta.cli.events import Found, Split, contexts_of, domains_of, find_events, judged
+from ptheta.cli.events import Found, Split, contexts_of, domains_of, find_events, judged, tell_unseen
 from ptheta.cli.given import Given, read_given, save_pictures, whole_events
 from ptheta.cli.options import Help
 from ptheta.cli.outputs import claim, claim_folder, remember, write
@@ -196,7 +196,9 @@ def _contexts(run: "Run", n: int, context: str | None, found: "Found | None", se
     if found is None:
         if context is None:
             return contexts_of(run, n, None, seed)
-        return space.parse([context], "--context").expand(n, *space.shape)
+        one = space.parse([context], "--context")
+        tell_unseen(run, one, "--context")
+        return one.expand(n, *space.shape)
     if context is not None:
         raise ValueError("--context and --data both say what is given: give one.")
     if n > len(found.events):
