@@ -1,5 +1,7 @@
 """Networks of what is given: what enlarges, and what reads and draws frames."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -65,6 +67,17 @@ def test_a_frame_predictor_that_learned_nothing_repeats_the_last_frame():
     nn.init.zeros_(net.decode[2].bias)  # pyright: ignore[reportArgumentType]
     given = 0.8 * torch.rand(2, 2, 6, 6) - 0.4
     torch.testing.assert_close(net(torch.zeros(2, 4), given).tanh(), given[:, 1:].expand(-1, 3, -1, -1))
+
+
+def test_a_frame_predictor_whose_gate_is_closed_forgets_the_last_frame():
+    with seeded(0):
+        net = FramePredictor(4, (2, 6, 6), context=(2, 6, 6), hidden=6)
+    last: Any = net.decode[2]
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    nn.init.constant_(last.bias[4:], -50.0)  # of a patch of 2 x 2, new pixels first
+    given = 0.8 * torch.rand(2, 2, 6, 6) - 0.4
+    torch.testing.assert_close(net(torch.zeros(2, 4), given), torch.zeros(2, 2, 6, 6))
 
 
 def slope(net: nn.Module, of: int, by: int) -> Tensor:

@@ -162,7 +162,8 @@ FAULTS: Faults = {
     ),
     "nn/frames.py": (
         Fault("last = y.tanh() if self.bounded else y", "last = last", "drawn frames are not read"),
-        Fault("y = self._raised(last) + self.decode(h)", "y = self.decode(h)", "motion is not added to the last frame"),
+        Fault("y = 2 * kept.sigmoid() * self._raised(last) + new", "y = new", "motion is not added to the last frame"),
+        Fault("y = 2 * kept.sigmoid() * self._raised(last)", "y = self._raised(last)", "the gate never closes"),
         Fault("frame.clamp(-LARGEST, LARGEST).atanh() if", "frame if", "frames are added in another unit"),
         Fault("return h + update * (", "return update * (", "the state forgets"),
     ),

@@ -3,10 +3,11 @@
 A grid of gated recurrent units, joined by convolutions, reads one frame after another; a latent vector then moves its
 state, and for each frame to come the state is decoded into a frame, which is read in turn,
 
-    h <- GRU(h, frame),     next frame = last frame + decoder(h),
+    h <- GRU(h, frame),     next frame = 2 sigmoid(gate(h)) last frame + new(h),
 
-so a network that has learned nothing repeats the last frame, and motion is what it learns. Each p x p patch of a frame
-is one position of the grid. A context that was read as a vector moves the state with the latents.
+before the hyperbolic tangent that keeps levels in their range, so a network that has learned nothing repeats the last
+frame, motion is what it learns, and where something left the gate can close. Each p x p patch of a frame is one
+position of the grid. A context that was read as a vector moves the state with the latents.
 
 Cost: one step per frame, given or drawn, one after the other.
 
@@ -68,7 +69,7 @@ class FramePredictor(nn.Module):
         self.move = nn.Linear(latent + vector, hidden)
         self.gates = nn.Conv2d(patch**2 + hidden, 2 * hidden, 3, padding=1)
         self.candidate = nn.Conv2d(patch**2 + hidden, hidden, 3, padding=1)
-        last = nn.Conv2d(hidden, patch**2, 3, padding=1)
+        last = nn.Conv2d(hidden, 2 * patch**2, 3, padding=1)
         self.decode = nn.Sequential(nn.Conv2d(hidden, hidden, 3, padding=1), nn.SiLU(), last)
         with torch.no_grad():
             last.weight.mul_(0.1)
@@ -86,7 +87,8 @@ class FramePredictor(nn.Module):
         h = h + self.move(z if given is not None else torch.cat([z, context], 1))[:, :, None, None]
         drawn = []
         for _ in range(self.frames):
-            y = self._raised(last) + self.decode(h)
+            new, kept = self.decode(h).chunk(2, 1)
+            y = 2 * kept.sigmoid() * self._raised(last) + new
             drawn.append(y)
             last = y.tanh() if self.bounded else y
             h = self._step(h, last)
