@@ -51,7 +51,8 @@ def fillings(seed: int, folder: Path) -> Found:
     assert isinstance(law, Shapes)
     test = data.test.some(SKETCHES)
     assert test.context is not None
-    plans = {"critic": ({}, {"steps": 1500}), "squared": ({"adversarial": 0.0, "fidelity": "squared"}, {"steps": 400})}
+    alone = {"adversarial": 0.0, "fidelity": "squared", "draws": 1}
+    plans = {"critic": ({}, {"steps": 1500}), "squared": (alone, {"steps": 400})}
     right, models = {}, {}
     for name, (dials, training) in plans.items():
         how = {"dials": dials, "training": training, "conditional": True}

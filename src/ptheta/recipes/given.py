@@ -2,7 +2,7 @@
 
 Their steps decay to zero and they end with averaged weights, as all games here do. The critic is penalised for its
 slopes at the data (R1). What is drawn is to be near the event that belongs to the context and to look like one: with
-adversarial=0 only the former is asked for, and the model is a regression.
+adversarial=0 only the former is asked for, and with draws=1 besides the model is a regression.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,7 +28,7 @@ def pix2pix(
     fidelity: Nearness = "l1",
     weight: float = 10.0,
     adversarial: float = 1.0,
-    draws: int = 1,
+    draws: int = 2,
     width: int = 16,
     latent: int = 8,
     halvings: int = 1,
@@ -43,7 +43,8 @@ def pix2pix(
             whose best is the mean.
         weight: The weight of that distance, a mean over variables.
         adversarial: The weight of the game; 0 leaves the critic out.
-        draws: Of how many draws for one context the nearest should be near: more than 1 leaves room for other answers.
+        draws: Of how many draws for one context the nearest should be near: 1 pulls all draws to one answer, more leave
+            room for others.
         width: The features of the U-Net at full size, a multiple of 8; the critic has twice as many.
         latent: The number of latent variables.
         halvings: How many layers of the critic are strided: a patch is 16, 34, 70 pixels across at 1, 2, 3.
