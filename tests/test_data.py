@@ -109,6 +109,7 @@ EXPECTED = {
     "frey-faces": (Levels((1, 28, 20), 256), 1_565, 200, 200),
     "orl-faces": (Levels((1, 28, 23), 256), 320, 40, 40),
     "omniglot-small": (Levels((1, 28, 28), 256), 2_176, 272, 272),
+    "horse2zebra": (Levels((3, 64, 64), 256), 320, 40, 40),
     "dna": (Binary((180,)), 1_400, 600, 1_186),
     "dna-debd": (Binary((180,)), 1_600, 400, 1_186),
     "mushrooms": (Binary((112,)), 2_000, 500, 5_624),

@@ -60,6 +60,7 @@ NAMED = {
     "frey-faces": ["freyfaces/freyfaces.npz"],
     "orl-faces": ["orl_faces/orl_faces_28x23.npz"],
     "omniglot-small": ["omniglot/images_background_small1.zip"],
+    "horse2zebra": ["horse2zebra/horse2zebra_train_subset.zip"],
     "dna": ["debd/dna/dna_nade_split.npz"],
     "nltcs": [f"debd/nltcs/nltcs.{split}.data.gz" for split in ("train", "valid", "test")],
     "plants": [f"debd/plants/plants.{split}.data" for split in ("train", "valid", "test")],

@@ -69,6 +69,9 @@ NAMES: dict[str, Entry] = {
     "frey-faces": Entry("pictures:frey_faces", "1,965 video frames of one face, 28x20", "069a8430d18d5403"),
     "orl-faces": Entry("pictures:orl_faces", "400 faces of 40 people, 28x23", "d78f5eae69288e5c"),
     "omniglot-small": Entry("pictures:omniglot", "2,720 characters of five alphabets, 28x28", "161d517a5db31bc3"),
+    "horse2zebra": Entry(  # without a fingerprint, since decoders of JPEG differ in their last bits
+        "pictures:horse2zebra", "200 horses and 200 zebras, 64x64 in colour, unpaired"
+    ),
     "dna": Entry("tabular:dna", "180 bits, the split of the NADE paper", "af436a8769ff2021"),
     "dna-debd": _debd("dna-debd", "180 bits, the split of the DEBD collection", "7f063639a5dd6583"),
     "mushrooms": _debd("mushrooms", "112 bits", "79ba0509601bee43"),

@@ -30,6 +30,7 @@ __all__ = [
     "cifar10_subset",
     "digits",
     "frey_faces",
+    "horse2zebra",
     "idx_images",
     "omniglot",
     "orl_faces",
@@ -271,6 +272,32 @@ def omniglot() -> Dataset:
         "of the 20 drawers 16 train, 2 validate, 2 test. Not the Omniglot of the IWAE paper."
     )
     return Dataset("omniglot-small", Levels((1, 28, 28), 256), *splits, Classes(len(names), names), text)
+
+
+def horse2zebra() -> Dataset:
+    """200 horses and 200 zebras of CycleGAN's training set, averaged down to 64x64 in colour; nothing pairs them."""
+    from PIL import Image
+
+    missing = "JPEG pictures of 256x256 pixels in trainA/ (horses) and trainB/ (zebras)"
+    path = locate("horse2zebra", File("horse2zebra/horse2zebra_train_subset.zip"), missing)
+    pictures = sorted(name for name in member_names(path) if name.endswith(".jpg"))
+    x, classes = [], []
+    for name, raw in zip(pictures, members(path, pictures), strict=True):
+        with Image.open(io.BytesIO(raw), formats=("JPEG",)) as image:
+            if image.size != (256, 256):
+                raise ValueError(f"the picture {name} of {path} should have 256x256 pixels, not {image.size}.")
+            small = np.asarray(image.convert("RGB")).reshape(64, 4, 64, 4, 3).mean((1, 3)).round()
+        x.append(torch.from_numpy(small.astype(np.uint8)).permute(2, 0, 1))
+        classes.append(int("trainB" in name.split("/")))
+    if not x or len(set(classes)) < 2:
+        raise ValueError(f"{path} should hold pictures in trainA and in trainB, but it holds {len(x)} of them.")
+    events, place = Events(torch.stack(x), torch.tensor(classes)), torch.arange(len(x)) % 10
+    splits = (events[place < 8], events[place == 8], events[place == 9])
+    text = (
+        "Horses and zebras of ImageNet, 256x256 averaged to 64x64 with 256 levels, grey ones made colour; of each ten "
+        "in the order of their names eight train, one validates, one tests. A subset: not comparable to papers."
+    )
+    return Dataset("horse2zebra", Levels((3, 64, 64), 256), *splits, Classes(2, ("horse", "zebra")), text)
 
 
 def _shrink(ink: np.ndarray) -> Tensor:
