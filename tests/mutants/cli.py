@@ -64,7 +64,7 @@ FAULTS: Faults = {
             "--seed of sample does nothing",
         ),
         Fault(
-            'space.parse([context], "--context").expand(n, *space.shape)',
+            "one.expand(n, *space.shape)",
             "contexts_of(run, n, None, seed)",
             "--context does nothing",
         ),
