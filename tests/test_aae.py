@@ -122,7 +122,8 @@ def test_any_law_that_can_be_drawn_from_may_be_the_prior():
 
 def test_few_labels_name_clouds_and_other_labels_are_never_seen():
     data = clouds()
-    recipe = aae(PLANE, Classes(3), labels=3, hidden=(32, 32))
+    with seeded(0):
+        recipe = aae(PLANE, Classes(3), labels=3, hidden=(32, 32))
     model = recipe.fit(data, steps=250, batch_size=60)
     assert isinstance(model, AAE)
     right = (model.classify(data.test.x).argmax(1) == data.test.context).double().mean()

@@ -31,4 +31,5 @@ def mark(items: list[Any]) -> None:
 
 def write(seconds: dict[str, float], path: Path = LIST) -> None:
     """Writes the list: one name a line, in the order of the alphabet."""
-    path.write_text("".join(f"{name}\n" for name in sorted(seconds) if seconds[name] > LONG))
+    anywhere = (name for name in sorted(seconds) if "[/" not in name)  # a place on this machine is no name elsewhere
+    path.write_text("".join(f"{name}\n" for name in anywhere if seconds[name] > LONG))
