@@ -37,6 +37,7 @@ PICTURED = ON_IMAGES | {
     "edm",
     "consistency",
     "flow-matching",
+    "pacgan",
     "wgan-gp",
     "r3gan",
 }

@@ -329,6 +329,14 @@ def test_recipes_train_as_they_say(name: str, space, given):
     space.check(model.sample(4, None if given is None else events.context[:4], noise=Noise(0)))
 
 
+def test_critics_of_pictures_that_pay_for_slopes_judge_each_event_by_itself():
+    space = Levels((1, 16, 16), 5)
+    for recipe in (wgan_gp, r3gan, pacgan):
+        critic = recipe(space, width=2).model.discriminator
+        assert not any(isinstance(layer, nn.BatchNorm2d) for layer in critic.modules()), recipe
+    assert pacgan(space, width=2, packing=3).model.discriminator(torch.zeros(2, 3, 16, 16)).shape == (2,)
+
+
 def test_recipes_play_the_games_of_their_papers():
     space = Real((2,))
     assert (wgan_gp(space).model.game, wgan_gp(space).model.penalty) == (Wasserstein(), UnitSlopes(10.0))

@@ -590,6 +590,16 @@ def test_weights_start_with_the_standard_deviation_of_the_paper():
         assert float(spread) == pytest.approx(0.02, rel=0.05)
 
 
+def test_a_critic_without_normalisation_judges_each_event_by_itself():
+    y = torch.randn(5, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    alone = {}
+    for normalised in (False, True):
+        with seeded(0):
+            critic = DCGANDiscriminator((1, 16, 16), width=4, normalised=normalised)  # which is training
+        alone[normalised] = torch.allclose(critic(y)[:2], critic(y[:2]), atol=1e-6)
+    assert alone == {False: True, True: False}
+
+
 class Seen(nn.Module):
     """A discriminator that notes what it is shown."""
 

@@ -77,6 +77,7 @@ FAULTS: Faults = {
             "weights start ten times too large",
         ),
         Fault("v + (self.match(context) * h).sum(1)", "v", "the discriminator ignores its context"),
+        Fault("if normalised else nn.Identity()", "", "a critic that judges each event alone looks at its batch"),
         Fault(
             "_padded(resized(maps, self.shape[1:]), self.size)", "resized(maps, self.size)", "maps not in their place"
         ),

@@ -174,6 +174,8 @@ FAULTS: Faults = {
             "0 is the default",
         ),
         Fault("betas=(0.5, squares)", "betas=(0.9, squares)", "a long memory of both players"),
+        Fault("channels * packing, height", "channels, height", "a packed critic of pictures sees one"),
+        Fault("latent, width, normalised=False,", "latent, width,", "critics that pay for slopes look at their batch"),
         Fault("UnitSlopes(gradient_penalty)", "UnitSlopes(gradient_penalty or 10.0)", "0 is the default of WGAN-GP"),
         Fault('"schedule": "linear", "ema": 0.99}', '"schedule": "linear"}', "the last weights, not their average"),
         Fault(

@@ -93,13 +93,22 @@ class DCGANDiscriminator(nn.Module):
         shape: The shape of one image, (channels, height, width).
         width: The channels after the first layer; each coarser grid has twice as many.
         context: The shape of what is read of a context, (F,) or (C, H, W); () for none.
+        normalised: Whether layers are normalised by the batch. Without, what is said of one event, and its slope, does
+            not depend on the others.
 
     Example:
         >>> DCGANDiscriminator((3, 9, 14), width=8)(torch.zeros(2, 3, 9, 14)).shape
         torch.Size([2])
     """
 
-    def __init__(self, shape: tuple[int, int, int], width: int = 32, *, context: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        width: int = 32,
+        *,
+        context: tuple[int, ...] = (),
+        normalised: bool = True,
+    ) -> None:
         super().__init__()
         doublings, grid = _grid(shape)
         self.size = (grid[0] * 2**doublings, grid[1] * 2**doublings)
@@ -108,15 +117,16 @@ class DCGANDiscriminator(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(widths[0], widths[1], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for before, after in pairwise(widths[1:]):
             layers += [
-                nn.Conv2d(before, after, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(after),
+                nn.Conv2d(before, after, 4, 2, 1, bias=not normalised),
+                nn.BatchNorm2d(after) if normalised else nn.Identity(),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         self.layers = nn.Sequential(*layers, nn.Flatten())
         features = widths[-1] * math.prod(grid)
         self.score = nn.Linear(features, 1)
         self.match = nn.Linear(vector, features, bias=False) if vector else None
-        self.apply(_start)
+        if normalised:
+            self.apply(_start)
 
     def forward(self, y: Tensor, context: Tensor | None = None) -> Tensor:
         """Maps images (B, channels, height, width) and contexts as they were read to numbers (B,)."""

@@ -10,11 +10,10 @@ References:
 import math
 from typing import final
 
-import torch
 from torch import Tensor, nn
 
 from ptheta.nn.contexts import Reader
-from ptheta.nn.convolutional import ConvDecoder
+from ptheta.nn.dcgan import DCGANGenerator
 from ptheta.spaces import Space, Symbols
 
 __all__ = ["PatchReader", "Placer"]
@@ -60,7 +59,7 @@ class Placer(nn.Module):
         latent: The number of latent variables.
         shape: Channels, height and width of the image.
         context: The length of the vector.
-        width: The feature maps at full size.
+        width: The channels at the finest grid; each coarser one has twice as many.
 
     Example:
         >>> image, mask = Placer(4, (3, 9, 8), 5, width=4).both(torch.zeros(2, 4), torch.zeros(2, 5))
@@ -71,11 +70,11 @@ class Placer(nn.Module):
     def __init__(self, latent: int, shape: tuple[int, ...], context: int, *, width: int = 16) -> None:
         super().__init__()
         channels, height, breadth = shape
-        self.decoder = ConvDecoder(latent + context, (channels + 1, height, breadth), width=width)
+        self.decoder = DCGANGenerator(latent, (channels + 1, height, breadth), width, context=(context,))
 
     def both(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Unbounded numbers of images (B, C, H, W), and logits of the mask (B, H, W)."""
-        y = self.decoder(torch.cat([z, context], 1)).squeeze(-1)
+        y = self.decoder(z, context)
         return y[:, :-1], y[:, -1]
 
     def forward(self, z: Tensor, context: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The row of stacked digits: which of a thousand modes a GAN draws, by a classifier whose count on real data is beside.
 
 A small classifier of digits names the three channels of a picture; a mode is found when some sample shows it and the
-classifier is sure of all three. Three GANs of the same width are trained as many steps: plain, packed by two, and
+classifier is sure of all three. Three GANs of the same networks are trained as many steps: plain, packed by two, and
 relativistic with two penalties.
 """
 
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ROWS", "stacked_modes"]
 
-SAMPLES, SURE, STEPS = 10_000, 0.9, 3000
-GAMES: dict[str, dict[str, Any]] = {"gan": {}, "pacgan": {}, "r3gan": {"width": 16}}
+SAMPLES, SURE, STEPS, WIDTH = 10_000, 0.9, 6000, 64
+GAMES: dict[str, tuple[str, dict[str, Any]]] = {
+    "gan": ("pacgan", {"packing": 1}),
+    "pacgan": ("pacgan", {}),
+    "r3gan": ("r3gan", {}),
+}
 
 
 def stacked_modes(seed: int, folder: Path) -> Found:
@@ -36,10 +40,10 @@ def stacked_modes(seed: int, folder: Path) -> Found:
 
     data, reader = load("stacked-digits"), _reader(seed)
     drawn = {
-        name: fitted(name, data, folder / name, seed, dials=dials, training={"steps": STEPS}).sample(
-            SAMPLES, noise=Noise(seed).at("sample")
-        )
-        for name, dials in GAMES.items()
+        name: fitted(
+            recipe, data, folder / name, seed, dials={**dials, "width": WIDTH}, training={"steps": STEPS}
+        ).sample(SAMPLES, noise=Noise(seed).at("sample"))
+        for name, (recipe, dials) in GAMES.items()
     }
     details, found = dict[str, float](), dict[str, float]()
     for name, x in (drawn | {"real events": data.train.x[:SAMPLES]}).items():

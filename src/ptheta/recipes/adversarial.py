@@ -161,6 +161,7 @@ def pacgan(
     context_space: "Space | None" = None,
     *,
     packing: int = 2,
+    width: int = 32,
     hidden: tuple[int, ...] | None = None,
     latent: int = 64,
     cost: Cost = "non-saturating",
@@ -168,11 +169,14 @@ def pacgan(
 ) -> Recipe:
     """A GAN whose discriminator judges several events at once, so that missing variety shows.
 
+    Networks are those of DCGAN on images, the critic's without normalisation by batches, and dense on all else.
+
     Args:
         space: What one event is: levels, bits or reals.
         context_space: What one context is, or None.
         packing: How many events the discriminator sees at once; 1 is a GAN.
-        hidden: The widths of the generator's hidden layers; the discriminator has them in reverse. By default
+        width: The channels of images at the finest grid; each coarser one has twice as many.
+        hidden: The widths of the dense generator's hidden layers; the discriminator has them in reverse. By default
             256, 512 on levels and bits, 128, 128 on reals.
         latent: The number of latent variables.
         cost: What the generator minimises in the original game; or hinge, a game of its own, whose discriminator has
@@ -189,7 +193,7 @@ def pacgan(
         space,
         latent=latent,
         context_space=context_space,
-        **_dense(space, context_space, latent, hidden, packing=packing, spectral=cost == "hinge"),
+        **_smooth(space, context_space, latent, hidden, width, packing=packing, spectral=cost == "hinge"),
         game=_game(cost),
         packing=packing,
         penalty=r1(0.0 if gradient_penalty is None and cost == "hinge" else gradient_penalty, space),
@@ -210,12 +214,12 @@ def wgan_gp(
 ) -> Recipe:
     """A Wasserstein GAN whose critic is kept to slopes of one by a penalty between data and fakes.
 
-    Networks are convolutional on images, without normalisation by batches, and dense on all else.
+    Networks are those of DCGAN on images, the critic's without normalisation by batches, and dense on all else.
 
     Args:
         space: What one event is: levels, bits or reals.
         context_space: What one context is, or None.
-        width: The feature maps of images at full size.
+        width: The channels of images at the finest grid; each coarser one has twice as many.
         hidden: The widths of the dense generator's hidden layers; the critic has them in reverse. By default
             256, 512 on levels and bits, 128, 128 on reals.
         latent: The number of latent variables.
@@ -253,12 +257,12 @@ def r3gan(
 ) -> Recipe:
     """A relativistic GAN whose critic pays for slopes at data and at fakes: the modern baseline.
 
-    Networks are convolutional on images, without normalisation by batches, and dense on all else.
+    Networks are those of DCGAN on images, the critic's without normalisation by batches, and dense on all else.
 
     Args:
         space: What one event is: levels, bits or reals.
         context_space: What one context is, or None.
-        width: The feature maps of images at full size.
+        width: The channels of images at the finest grid; each coarser one has twice as many.
         hidden: The widths of the dense generator's hidden layers; the critic has them in reverse. By default
             256, 512 on levels and bits, 128, 128 on reals.
         latent: The number of latent variables.
@@ -332,36 +336,51 @@ def _dense(
 
 
 def _smooth(
-    space: "Space", context_space: "Space | None", latent: int, hidden: tuple[int, ...] | None, width: int
+    space: "Space",
+    context_space: "Space | None",
+    latent: int,
+    hidden: tuple[int, ...] | None,
+    width: int,
+    *,
+    packing: int = 1,
+    spectral: bool = False,
 ) -> dict[str, Any]:
-    """Networks in which no example depends on another: convolutional on images, two perceptrons on all else."""
-    from ptheta.nn.contexts import reader_of, shape_of
-    from ptheta.nn.convolutional import ConvDecoder, ConvEncoder
+    """Critics in which no example depends on another: strided networks on images, two perceptrons on all else."""
     from ptheta.nn.defaults import is_convolved
+    from ptheta.nn.spectral import spectrally_normalised
 
     if not is_convolved(space):
-        return _dense(space, context_space, latent, hidden)
-    reader = reader_of(context_space, space.shape[1:])
-    return {
-        "reader": reader,
-        "generator": ConvDecoder(latent, space.shape, width=width, context=shape_of(reader)),
-        "discriminator": ConvEncoder(space.shape, 1, width=width, context=shape_of(reader)),
-    }
+        return _dense(space, context_space, latent, hidden, packing=packing, spectral=spectral)
+    networks = _strided(space, context_space, latent, width, normalised=False, packing=packing)
+    critic = networks["discriminator"]
+    return {**networks, "discriminator": spectrally_normalised(critic) if spectral else critic}
 
 
-def _strided(space: "Space", context_space: "Space | None", latent: int, width: int) -> dict[str, Any]:
-    """The networks of DCGAN; raises ValueError where events are no images."""
+def _strided(
+    space: "Space",
+    context_space: "Space | None",
+    latent: int,
+    width: int,
+    *,
+    normalised: bool = True,
+    packing: int = 1,
+) -> dict[str, Any]:
+    """The networks of DCGAN, the critic normalised by batches or not; raises ValueError where events are no images."""
     from ptheta.nn.contexts import reader_of, shape_of
     from ptheta.nn.dcgan import DCGANDiscriminator, DCGANGenerator
 
     if len(space.shape) != 3:
         raise ValueError(f"dcgan models images (channels, height, width), but the space is {space}. Use gan.")
-    shape = (space.shape[0], space.shape[1], space.shape[2])
-    reader = reader_of(context_space, shape[1:])
+    channels, height, breadth = space.shape
+    reader = reader_of(context_space, (height, breadth))
+    read = shape_of(reader)
+    packed = (read[0] * packing, *read[1:]) if read else ()
     return {
         "reader": reader,
-        "generator": DCGANGenerator(latent, shape, width, context=shape_of(reader)),
-        "discriminator": DCGANDiscriminator(shape, width, context=shape_of(reader)),
+        "generator": DCGANGenerator(latent, (channels, height, breadth), width, context=read),
+        "discriminator": DCGANDiscriminator(
+            (channels * packing, height, breadth), width, context=packed, normalised=normalised
+        ),
     }
 
 

@@ -201,7 +201,7 @@ def puzzle_gan(
     spatial: float = 10.0,
     appearance: float = 10.0,
     adversarial: float = 1.0,
-    width: int = 16,
+    width: int = 32,
     latent: int = 16,
     gradient_penalty: float = 1.0,
 ) -> Recipe:
@@ -213,7 +213,7 @@ def puzzle_gan(
         spatial: The weight of where the patches belong.
         appearance: The weight of how they look there.
         adversarial: The weight of the game.
-        width: The feature maps of the generator at full size, and of the critic.
+        width: The channels of generator and critic at the finest grid; each coarser one has twice as many.
         latent: The number of latent variables.
         gradient_penalty: The weight of half the squared gradient of the critic at the data (R1).
 
@@ -222,13 +222,14 @@ def puzzle_gan(
     """
     from ptheta.adversarial import PuzzleGAN
     from ptheta.nn.contexts import Flat
-    from ptheta.nn.convolutional import ConvEncoder
+    from ptheta.nn.dcgan import DCGANDiscriminator
     from ptheta.nn.puzzle import PatchReader, Placer
     from ptheta.spaces import Symbols
 
     shown = _reader("puzzle-gan", space, context_space)
     assert context_space is not None
-    channels, (count, *side) = space.shape[0], context_space.shape if len(context_space.shape) == 3 else (0,)
+    channels, height, breadth = space.shape
+    count, *side = context_space.shape if len(context_space.shape) == 3 else (0,)
     fits = bool(side) and side[0] == side[1] <= min(space.shape[1:]) and count % channels == 0
     if fits and not isinstance(context_space, Symbols):
         shown = PatchReader(context_space, channels)
@@ -239,7 +240,7 @@ def puzzle_gan(
         context_space,
         shown,
         Placer(latent, space.shape, shown.shape[0], width=width),
-        ConvEncoder(space.shape, 1, width=width),
+        DCGANDiscriminator((channels, height, breadth), width, normalised=False),
         latent=latent,
         spatial=spatial,
         appearance=appearance,
@@ -247,7 +248,7 @@ def puzzle_gan(
         optimizers=adams(1e-3, squares=0.99),
         penalty=r1(gradient_penalty, space),
     )
-    return Recipe.single(model, usual_training(2_500, 32))
+    return Recipe.single(model, usual_training(4_000, 128))
 
 
 def _alone(data: "Dataset") -> "Dataset":
