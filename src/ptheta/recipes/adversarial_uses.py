@@ -126,7 +126,7 @@ def semi_supervised_gan(
         corruption=corruption,
         optimizers=adams(3e-3),
     )
-    training = {**usual_training(5_000, 100), "ema": 0.999}
+    training = {**usual_training(15_000, 100), "ema": 0.999}
     return Recipe(model, (Stage("", model, training, partial(model.taught, seed=label_seed)),))
 
 
@@ -200,7 +200,7 @@ def text_to_image(
     )
     for network in (model.trunk, model.critic_head):
         spectrally_normalised(network)
-    return Recipe.single(model, {**usual_training(9_000), "ema": 0.995})
+    return Recipe.single(model, {**usual_training(12_000), "ema": 0.995})
 
 
 def progressive_gan(
