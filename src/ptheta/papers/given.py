@@ -330,7 +330,7 @@ ROWS = (
         unit="intersection over union of where patches belong, less that of the nearest training event",
         data="mnist",
         model="puzzle-gan",
-        seconds=240.0,
+        seconds=800.0,
         source="Unsupervised Holistic Image Generation from Key Local Patches (Lee et al., 2018), which has no number: "
         "three patches of 7 x 7 out of 16, and the line is ours.",
         run=placed,

@@ -248,7 +248,7 @@ def puzzle_gan(
         optimizers=adams(1e-3, squares=0.99),
         penalty=r1(gradient_penalty, space),
     )
-    return Recipe.single(model, usual_training(4_000, 128))
+    return Recipe.single(model, usual_training(3_000, 128))
 
 
 def _alone(data: "Dataset") -> "Dataset":
