@@ -197,7 +197,7 @@ ROWS = (
         unit="kernel distance of a GAN that grew over that of the same networks trained plainly, step for step",
         data="shapes",
         model="progressive-gan",
-        seconds=2300.0,
+        seconds=1200.0,
         source="Progressive Growing of GANs (Karras et al., 2018), which has no such row: the anchor is the plain "
         "twin, and it should take less time as well.",
         run=grown_and_plain,

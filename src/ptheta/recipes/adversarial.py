@@ -230,9 +230,10 @@ def wgan_gp(
         The model and its training.
     """
     from ptheta.adversarial import GAN, UnitSlopes, Wasserstein
+    from ptheta.nn.defaults import is_convolved
     from ptheta.optimizers import Adam
 
-    rule = Adam(learning_rate=3e-4, betas=(0.0, 0.9))
+    rule = Adam(learning_rate=1e-3 if is_convolved(space) else 3e-4, betas=(0.0, 0.9))
     model = GAN(
         space,
         latent=latent,

@@ -209,10 +209,10 @@ def progressive_gan(
     *,
     width: int = 16,
     latent: int = 64,
-    growth: int = 500,
-    gradient_penalty: float = 10.0,
+    growth: int = 250,
+    gradient_penalty: float | None = None,
 ) -> Recipe:
-    """A GAN whose images grow from 4 x 4, each doubling faded in.
+    """A GAN whose images grow from 4 x 4, each doubling faded in; the original game, where the paper plays WGAN-GP's.
 
     Args:
         space: What one event is: square images of levels, bits or reals, of 4, 8, 16, 32, ... pixels a side.
@@ -221,7 +221,8 @@ def progressive_gan(
         latent: The number of latent variables.
         growth: Steps of a phase: one holds 4 x 4, two fade in and hold each doubling; the last holds for the rest. With
             0 it begins full-grown.
-        gradient_penalty: The weight of the squared distance of the critic's slope from one.
+        gradient_penalty: The weight of half the squared gradient of the critic at the data (R1). By default 1 on levels
+            and bits, 0.1 on reals.
 
     Returns:
         The model and its training.
@@ -229,9 +230,16 @@ def progressive_gan(
     Raises:
         ValueError: If events are no such images, or there are contexts.
     """
-    from ptheta.adversarial import ProgressiveGAN, UnitSlopes
+    from ptheta.adversarial import DivergenceGame, ProgressiveGAN
 
     if context_space is not None:
         raise ValueError(f"progressive-gan takes no context, but one of {context_space} is given.")
-    model = ProgressiveGAN(space, latent=latent, width=width, growth=growth, penalty=UnitSlopes(gradient_penalty))
-    return Recipe.single(model, {**usual_training(4_000), "ema": 0.995})
+    model = ProgressiveGAN(
+        space,
+        latent=latent,
+        width=width,
+        growth=growth,
+        game=DivergenceGame(),
+        penalty=r1(gradient_penalty, space),
+    )
+    return Recipe.single(model, {**usual_training(2_500), "ema": 0.995})
