@@ -176,7 +176,7 @@ def _padded(y: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _grid(shape: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
-    """How often to halve an image, and its coarsest grid: 4 rows and columns or more, but halved twice if 2 are left."""
+    """How often to halve an image, and its coarsest grid: at least 4 rows and columns, or 2 if that halves it twice."""
     side = min(shape[1:])
     doublings = max(1, min(2, int(math.log2(side / 2))), int(math.log2(side / 4)))
     return doublings, (-(-shape[1] // 2**doublings), -(-shape[2] // 2**doublings))
