@@ -143,8 +143,10 @@ def test_bad_calls_are_refused():
 
 
 def test_it_trains_on_images_as_its_recipe_says():
-    recipe = infogan(Levels((1, 8, 8), 5), width=2)
+    space = Levels((1, 8, 8), 5)
+    recipe = infogan(space, width=2)
+    assert infogan(space, width=2, gradient_penalty=2.0).model.penalty == ZeroSlopes(2.0)
     x = (Noise(1).uniform((12, 1, 8, 8), "x") * 5).to(torch.uint8)
     model = recipe.model.fit(x, **{**recipe.training, "steps": 2, "batch_size": 4})
-    assert isinstance(model.penalty, ZeroSlopes) and model.encode(x).shape == (12, 12)
+    assert model.penalty is None and model.encode(x).shape == (12, 12)
     model.space.check(model.traverse(2, 0, steps=3, noise=Noise(0)).flatten(0, 1))

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from ptheta.nn.contexts import Injection, resized
 
-__all__ = ["DCGANDiscriminator", "DCGANGenerator", "StridedTrunk"]
+__all__ = ["DCGANDiscriminator", "DCGANGenerator", "DCGANTrunk", "StridedTrunk"]
 
 
 @final
@@ -114,14 +114,7 @@ class DCGANDiscriminator(nn.Module):
         self.size = (grid[0] * 2**doublings, grid[1] * 2**doublings)
         vector, maps = (0, context[0]) if len(context) == 3 else (sum(context), 0)
         widths = [shape[0] + maps, *(width * 2**i for i in range(doublings))]
-        layers: list[nn.Module] = [nn.Conv2d(widths[0], widths[1], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-        for before, after in pairwise(widths[1:]):
-            layers += [
-                nn.Conv2d(before, after, 4, 2, 1, bias=not normalised),
-                nn.BatchNorm2d(after) if normalised else nn.Identity(),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
-        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.layers = nn.Sequential(*_convolutions(widths, normalised=normalised), nn.Flatten())
         features = widths[-1] * math.prod(grid)
         self.score = nn.Linear(features, 1)
         self.match = nn.Linear(vector, features, bias=False) if vector else None
@@ -135,6 +128,39 @@ class DCGANDiscriminator(nn.Module):
         h = self.layers(_padded(y, self.size))  # (B, features)
         v = self.score(h).squeeze(1)
         return v if self.match is None else v + (self.match(context) * h).sum(1)
+
+
+@final
+class DCGANTrunk(nn.Module):
+    """Maps images to features: the discriminator's convolutions and a dense layer, all normalised by the batch.
+
+    Args:
+        shape: The shape of one image, (channels, height, width).
+        features: The number of output features.
+        width: The channels after the first layer; each coarser grid has twice as many.
+
+    Example:
+        >>> DCGANTrunk((3, 9, 14), 10, width=8)(torch.zeros(2, 3, 9, 14)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(self, shape: tuple[int, int, int], features: int = 256, width: int = 32) -> None:
+        super().__init__()
+        doublings, grid = _grid(shape)
+        self.size = (grid[0] * 2**doublings, grid[1] * 2**doublings)
+        widths = [shape[0], *(width * 2**i for i in range(doublings))]
+        self.layers = nn.Sequential(
+            *_convolutions(widths, normalised=True),
+            nn.Flatten(),
+            nn.Linear(widths[-1] * math.prod(grid), features, bias=False),
+            nn.BatchNorm1d(features),
+            nn.LeakyReLU(0.2, inplace=True),
+        )
+        self.apply(_start)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Maps images (B, channels, height, width) to features (B, features)."""
+        return self.layers(_padded(y, self.size))
 
 
 @final
@@ -167,6 +193,18 @@ class StridedTrunk(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         """Maps images (B, channels, height, width) to features (B, features)."""
         return self.layers(_padded(y, self.size))
+
+
+def _convolutions(widths: list[int], *, normalised: bool) -> list[nn.Module]:
+    """Layers that halve an image each; all but the first are normalised by the batch, or none is."""
+    layers: list[nn.Module] = [nn.Conv2d(widths[0], widths[1], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+    for before, after in pairwise(widths[1:]):
+        layers += [
+            nn.Conv2d(before, after, 4, 2, 1, bias=not normalised),
+            nn.BatchNorm2d(after) if normalised else nn.Identity(),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+    return layers
 
 
 def _padded(y: Tensor, size: tuple[int, int]) -> Tensor:

@@ -89,7 +89,7 @@ ROWS = (
         unit="share of test digits named rightly by categories found without a label",
         data="mnist",
         model="infogan",
-        seconds=3000.0,
+        seconds=1250.0,
         source="InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets "
         "(Chen et al., 2016), whose codes were chosen among those of several runs. The line is for the median of five "
         "seeds.",

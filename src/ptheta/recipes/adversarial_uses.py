@@ -23,13 +23,13 @@ def infogan(
     categories: int = 10,
     numbers: int = 2,
     latent: int = 62,
-    width: int = 16,
+    width: int = 32,
     information: float = 1.0,
     gradient_penalty: float | None = None,
 ) -> Recipe:
     """A GAN whose code of one category and some numbers can be read off its events.
 
-    Networks are convolutional on images, without normalisation by batches, and dense on all else.
+    Networks are those of DCGAN on images, as in the paper, and dense on all else.
 
     Args:
         space: What one event is: levels, bits or reals.
@@ -37,10 +37,10 @@ def infogan(
         categories: The number of categories of the code.
         numbers: How many uniform numbers the code has.
         latent: The number of latent variables besides.
-        width: The feature maps of images at full size.
+        width: The channels of images at the finest grid; each coarser one has twice as many.
         information: The weight of the bound on the code's information.
         gradient_penalty: The weight of half the squared gradient of the discriminator at the data (R1). By default
-            1 on levels and bits, 0.1 on reals.
+            0 on images, 1 on other levels and bits, 0.1 on reals.
 
     Returns:
         The model and its training.
@@ -49,28 +49,29 @@ def infogan(
         ValueError: If there are contexts.
     """
     from ptheta.adversarial import InfoGAN
-    from ptheta.nn.convolutional import ConvDecoder, ConvEncoder
+    from ptheta.nn.dcgan import DCGANGenerator, DCGANTrunk
     from ptheta.nn.defaults import is_convolved
+    from ptheta.optimizers import Adam
 
     if context_space is not None:
         raise ValueError(f"infogan finds its code by itself and takes no context, but one of {context_space} is given.")
     nets: dict[str, Any] = {}
-    if is_convolved(space):
-        nets = {
-            "generator": ConvDecoder(latent + categories + numbers, space.shape, width=width),
-            "trunk": ConvEncoder(space.shape, 256, width=width),
-        }
+    rules = adams(5e-4 if space.is_discrete else 1e-3)
+    if pictures := is_convolved(space):
+        shape, inputs = (space.shape[0], space.shape[1], space.shape[2]), latent + categories + numbers
+        nets = {"generator": DCGANGenerator(inputs, shape, width), "trunk": DCGANTrunk(shape, 256, width)}
+        rules = Adam(2e-4, betas=(0.5, 0.999)), Adam(1e-3, betas=(0.5, 0.999))  # appendix C
     model = InfoGAN(
         space,
         latent=latent,
         categories=categories,
         numbers=numbers,
         information=information,
-        penalty=r1(gradient_penalty, space),
-        optimizers=adams(5e-4 if space.is_discrete else 1e-3),
+        penalty=r1(0.0 if gradient_penalty is None and pictures else gradient_penalty, space),
+        optimizers=rules,
         **nets,
     )
-    return Recipe.single(model, usual_training(6_000))
+    return Recipe.single(model, usual_training(10_000 if pictures else 6_000))
 
 
 def semi_supervised_gan(
