@@ -287,7 +287,8 @@ def r3gan(
         penalty=ZeroSlopes(weight, fakes=True),
         optimizers=(rule, rule),
     )
-    return Recipe.single(model, {**usual_training(10_000, 64 if space.is_discrete else 256), "ema": 0.999})
+    steps, batch_size = (10_000, 64) if space.is_discrete else (20_000, 256)
+    return Recipe.single(model, {**usual_training(steps, batch_size), "ema": 0.999})
 
 
 def usual_training(steps: int, batch_size: int = 64) -> dict[str, Any]:
