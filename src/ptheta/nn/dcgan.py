@@ -49,9 +49,8 @@ class DCGANGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = shape
-        doublings, self.grid = _grid(shape)
-        self.size = (self.grid[0] * 2**doublings, self.grid[1] * 2**doublings)
-        widths = [width * 2**i for i in reversed(range(doublings))]
+        widths, self.grid, self.size = _pyramid(shape, width)
+        widths = widths[::-1]
         vector = context[0] if len(context) == 1 else 0
         self.project = nn.Linear(inputs + vector, widths[0] * math.prod(self.grid), bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
@@ -110,10 +109,9 @@ class DCGANDiscriminator(nn.Module):
         normalised: bool = True,
     ) -> None:
         super().__init__()
-        doublings, grid = _grid(shape)
-        self.size = (grid[0] * 2**doublings, grid[1] * 2**doublings)
+        widths, grid, self.size = _pyramid(shape, width)
         vector, maps = (0, context[0]) if len(context) == 3 else (sum(context), 0)
-        widths = [shape[0] + maps, *(width * 2**i for i in range(doublings))]
+        widths = [shape[0] + maps, *widths]
         self.layers = nn.Sequential(*_convolutions(widths, normalised=normalised), nn.Flatten())
         features = widths[-1] * math.prod(grid)
         self.score = nn.Linear(features, 1)
@@ -146,9 +144,8 @@ class DCGANTrunk(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], features: int = 256, width: int = 32) -> None:
         super().__init__()
-        doublings, grid = _grid(shape)
-        self.size = (grid[0] * 2**doublings, grid[1] * 2**doublings)
-        widths = [shape[0], *(width * 2**i for i in range(doublings))]
+        widths, grid, self.size = _pyramid(shape, width)
+        widths = [shape[0], *widths]
         self.layers = nn.Sequential(
             *_convolutions(widths, normalised=True),
             nn.Flatten(),
@@ -181,9 +178,8 @@ class StridedTrunk(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], features: int = 256, width: int = 32) -> None:
         super().__init__()
-        doublings, grid = _grid(shape)
-        self.size = (grid[0] * 2**doublings, grid[1] * 2**doublings)
-        widths = [shape[0], *(width * 2**i for i in range(doublings))]
+        widths, grid, self.size = _pyramid(shape, width)
+        widths = [shape[0], *widths]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
@@ -213,11 +209,16 @@ def _padded(y: Tensor, size: tuple[int, int]) -> Tensor:
     return F.pad(y, (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2))
 
 
-def _grid(shape: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
-    """How often to halve an image, and its coarsest grid: at least 4 rows and columns, or 2 if that halves it twice."""
+def _pyramid(shape: tuple[int, int, int], width: int) -> tuple[list[int], tuple[int, int], tuple[int, int]]:
+    """The channels of each grid, finest first; the coarsest grid; and the size of the image that halves to it.
+
+    The coarsest has at least 4 rows and columns, or 2 if that halves the image twice.
+    """
     side = min(shape[1:])
-    doublings = max(1, min(2, int(math.log2(side / 2))), int(math.log2(side / 4)))
-    return doublings, (-(-shape[1] // 2**doublings), -(-shape[2] // 2**doublings))
+    halvings = max(1, min(2, int(math.log2(side / 2))), int(math.log2(side / 4)))
+    rows, columns = -(-shape[1] // 2**halvings), -(-shape[2] // 2**halvings)
+    widths = [width * 2**i for i in range(halvings)]
+    return widths, (rows, columns), (rows * 2**halvings, columns * 2**halvings)
 
 
 def _start(layer: nn.Module) -> None:
