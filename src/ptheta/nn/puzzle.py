@@ -30,6 +30,7 @@ class PatchReader(Reader):
         hidden: The width of the layers that read a patch.
 
     Example:
+        >>> import torch
         >>> from ptheta import Levels
         >>> PatchReader(Levels((6, 5, 5), 256), 3, features=8)(torch.zeros(2, 6, 5, 5).byte()).shape
         torch.Size([2, 8])
@@ -62,6 +63,7 @@ class Placer(nn.Module):
         width: The channels at the finest grid; each coarser one has twice as many.
 
     Example:
+        >>> import torch
         >>> image, mask = Placer(4, (3, 9, 8), 5, width=4).both(torch.zeros(2, 4), torch.zeros(2, 5))
         >>> image.shape, mask.shape
         (torch.Size([2, 3, 9, 8]), torch.Size([2, 9, 8]))
