@@ -77,7 +77,11 @@ FAULTS: Faults = {
             "weights start ten times too large",
         ),
         Fault("v + (self.match(context) * h).sum(1)", "v", "the discriminator ignores its context"),
-        Fault("if normalised else nn.Identity()", "", "a critic that judges each event alone looks at its batch"),
+        Fault(
+            "by_batch = normalised and i > 0",
+            "by_batch = i > 0",
+            "a critic that judges each event alone looks at its batch",
+        ),
         Fault(
             "_padded(resized(maps, self.shape[1:]), self.size)", "resized(maps, self.size)", "maps not in their place"
         ),

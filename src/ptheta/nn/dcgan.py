@@ -111,8 +111,7 @@ class DCGANDiscriminator(nn.Module):
         super().__init__()
         widths, grid, self.size = _pyramid(shape, width)
         vector, maps = (0, context[0]) if len(context) == 3 else (sum(context), 0)
-        widths = [shape[0] + maps, *widths]
-        self.layers = nn.Sequential(*_convolutions(widths, normalised=normalised), nn.Flatten())
+        self.layers = nn.Sequential(*_convolutions(shape[0] + maps, widths, normalised=normalised), nn.Flatten())
         features = widths[-1] * math.prod(grid)
         self.score = nn.Linear(features, 1)
         self.match = nn.Linear(vector, features, bias=False) if vector else None
@@ -145,9 +144,8 @@ class DCGANTrunk(nn.Module):
     def __init__(self, shape: tuple[int, int, int], features: int = 256, width: int = 32) -> None:
         super().__init__()
         widths, grid, self.size = _pyramid(shape, width)
-        widths = [shape[0], *widths]
         self.layers = nn.Sequential(
-            *_convolutions(widths, normalised=True),
+            *_convolutions(shape[0], widths, normalised=True),
             nn.Flatten(),
             nn.Linear(widths[-1] * math.prod(grid), features, bias=False),
             nn.BatchNorm1d(features),
@@ -179,27 +177,29 @@ class StridedTrunk(nn.Module):
     def __init__(self, shape: tuple[int, int, int], features: int = 256, width: int = 32) -> None:
         super().__init__()
         widths, grid, self.size = _pyramid(shape, width)
-        widths = [shape[0], *widths]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
-        layers += [nn.Conv2d(widths[-1], widths[-1], 3, 1, 1), nn.LeakyReLU(0.2), nn.Flatten()]
-        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1] * math.prod(grid), features), nn.LeakyReLU(0.2))
+        self.layers = nn.Sequential(
+            *_convolutions(shape[0], widths),
+            nn.Conv2d(widths[-1], widths[-1], 3, 1, 1),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+            nn.Linear(widths[-1] * math.prod(grid), features),
+            nn.LeakyReLU(0.2),
+        )
 
     def forward(self, y: Tensor) -> Tensor:
         """Maps images (B, channels, height, width) to features (B, features)."""
         return self.layers(_padded(y, self.size))
 
 
-def _convolutions(widths: list[int], *, normalised: bool) -> list[nn.Module]:
+def _convolutions(channels: int, widths: list[int], *, normalised: bool = False) -> list[nn.Module]:
     """Layers that halve an image each; all but the first are normalised by the batch, or none is."""
-    layers: list[nn.Module] = [nn.Conv2d(widths[0], widths[1], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-    for before, after in pairwise(widths[1:]):
-        layers += [
-            nn.Conv2d(before, after, 4, 2, 1, bias=not normalised),
-            nn.BatchNorm2d(after) if normalised else nn.Identity(),
-            nn.LeakyReLU(0.2, inplace=True),
-        ]
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(pairwise([channels, *widths])):
+        by_batch = normalised and i > 0
+        layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=not by_batch))
+        if by_batch:
+            layers.append(nn.BatchNorm2d(after))
+        layers.append(nn.LeakyReLU(0.2, inplace=True))
     return layers
 
 
