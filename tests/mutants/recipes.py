@@ -163,6 +163,21 @@ FAULTS: Faults = {
         Fault("(1 if large else 5) if k is None", "5 if k is None", "five Gibbs steps on large events"),
     ),
     "recipes/adversarial.py": (
+        Fault("UnitSlopes(gradient_penalty)", "UnitSlopes(gradient_penalty or 10.0)", "0 is the default of WGAN-GP"),
+        Fault(
+            "64 * packing if space.is_discrete else 256",
+            "64 if space.is_discrete else 256",
+            "packs of half as many batches",
+        ),
+        Fault(
+            "NonSaturating() if practical else Minimax()",
+            "Minimax() if practical else NonSaturating()",
+            "practical and not exchanged",
+        ),
+        Fault("ZeroSlopes(weight, fakes=True)", "ZeroSlopes(weight)", "R3GAN without R2"),
+        Fault('"spectral": cost == "hinge"}', '"spectral": False}', "hinge without spectral normalisation"),
+    ),
+    "recipes/players.py": (
         Fault(
             "return ZeroSlopes(weight) if weight > 0 else None",
             "return ZeroSlopes(weight or 1.0)",
@@ -176,24 +191,11 @@ FAULTS: Faults = {
         Fault("betas=(0.5, squares)", "betas=(0.9, squares)", "a long memory of both players"),
         Fault("channels * packing, height", "channels, height", "a packed critic of pictures sees one"),
         Fault("latent, width, normalised=False,", "latent, width,", "critics that pay for slopes look at their batch"),
-        Fault("UnitSlopes(gradient_penalty)", "UnitSlopes(gradient_penalty or 10.0)", "0 is the default of WGAN-GP"),
         Fault('"schedule": "linear", "ema": 0.99}', '"schedule": "linear"}', "the last weights, not their average"),
         Fault(
             '{"steps": steps, "batch_size": batch_size, "schedule": "linear"',
             '{"steps": steps, "batch_size": batch_size, "schedule": "constant"',
             "steps do not decay",
         ),
-        Fault(
-            "64 * packing if space.is_discrete else 256",
-            "64 if space.is_discrete else 256",
-            "packs of half as many batches",
-        ),
-        Fault(
-            "NonSaturating() if practical else Minimax()",
-            "Minimax() if practical else NonSaturating()",
-            "practical and not exchanged",
-        ),
-        Fault("ZeroSlopes(weight, fakes=True)", "ZeroSlopes(weight)", "R3GAN without R2"),
-        Fault('"spectral": cost == "hinge"}', '"spectral": False}', "hinge without spectral normalisation"),
     ),
 }

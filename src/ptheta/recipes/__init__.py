@@ -27,6 +27,6 @@ def find_recipe(name: str) -> Callable[..., Recipe]:
     """
     if name not in RECIPES:
         hint = did_you_mean(name, RECIPES)
-        raise ValueError(f"there is no model named {name!r}.{hint} The models are {', '.join(RECIPES)}.")
+        raise ValueError(f"there is no model named {name!r}.{hint} ptheta models lists them all.")
     module, function = RECIPES[name].split(":")
     return getattr(import_module(f"ptheta.recipes.{module}"), function)

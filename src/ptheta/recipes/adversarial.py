@@ -4,17 +4,17 @@ All decay their steps linearly to zero and end with averaged weights: without th
 generator draws. Most penalise the critic's gradient at the data (R1): without it they lose modes, of a ring all eight.
 """
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from ptheta.recipes.players import adams, dense, r1, smooth, strided, usual_training
 from ptheta.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
-    from ptheta.adversarial import Game, ZeroSlopes
+    from ptheta.adversarial import Game
     from ptheta.distributions.fdivergences import FDivergence
-    from ptheta.optimizers import Optimizer
     from ptheta.spaces import Space
 
-__all__ = ["adams", "dcgan", "f_gan", "gan", "pacgan", "r1", "r3gan", "usual_training", "wgan_gp"]
+__all__ = ["dcgan", "f_gan", "gan", "pacgan", "r3gan", "wgan_gp"]
 
 Cost = Literal["minimax", "non-saturating", "maximum-likelihood", "hinge"]
 Conditioning = Literal["joined", "projected"]
@@ -57,7 +57,7 @@ def gan(
         space,
         latent=latent,
         context_space=context_space,
-        **_dense(space, context_space, latent, hidden, **how),
+        **dense(space, context_space, latent, hidden, **how),
         game=_game(cost),
         discriminator_steps=discriminator_steps,
         penalty=r1(0.0 if gradient_penalty is None and cost == "hinge" else gradient_penalty, space),
@@ -102,7 +102,7 @@ def dcgan(
         space,
         latent=latent,
         context_space=context_space,
-        **_strided(space, context_space, latent, width),
+        **strided(space, context_space, latent, width),
         game=_game(cost),
         discriminator_steps=discriminator_steps,
         penalty=r1(gradient_penalty, space),
@@ -147,7 +147,7 @@ def f_gan(
         space,
         latent=latent,
         context_space=context_space,
-        **_dense(space, context_space, latent, hidden),
+        **dense(space, context_space, latent, hidden),
         game=DivergenceGame(_divergence(divergence), NonSaturating() if practical else Minimax()),
         discriminator_steps=discriminator_steps,
         penalty=r1(gradient_penalty, space),
@@ -193,7 +193,7 @@ def pacgan(
         space,
         latent=latent,
         context_space=context_space,
-        **_smooth(space, context_space, latent, hidden, width, packing=packing, spectral=cost == "hinge"),
+        **smooth(space, context_space, latent, hidden, width, packing=packing, spectral=cost == "hinge"),
         game=_game(cost),
         packing=packing,
         penalty=r1(0.0 if gradient_penalty is None and cost == "hinge" else gradient_penalty, space),
@@ -238,7 +238,7 @@ def wgan_gp(
         space,
         latent=latent,
         context_space=context_space,
-        **_smooth(space, context_space, latent, hidden, width),
+        **smooth(space, context_space, latent, hidden, width),
         game=Wasserstein(),
         penalty=UnitSlopes(gradient_penalty),
         discriminator_steps=discriminator_steps,
@@ -282,108 +282,13 @@ def r3gan(
         space,
         latent=latent,
         context_space=context_space,
-        **_smooth(space, context_space, latent, hidden, width),
+        **smooth(space, context_space, latent, hidden, width),
         game=Relativistic(),
         penalty=ZeroSlopes(weight, fakes=True),
         optimizers=(rule, rule),
     )
     steps, batch_size = (10_000, 64) if space.is_discrete else (20_000, 256)
     return Recipe.single(model, {**usual_training(steps, batch_size), "ema": 0.999})
-
-
-def usual_training(steps: int, batch_size: int = 64) -> dict[str, Any]:
-    """Steps that decay to nothing, and averaged weights."""
-    return {"steps": steps, "batch_size": batch_size, "schedule": "linear", "ema": 0.99}
-
-
-def r1(said: float | None, space: "Space") -> "ZeroSlopes | None":
-    """The penalty at the data, of the weight said or the usual one; none of weight 0."""
-    from ptheta.adversarial import ZeroSlopes
-
-    weight = (1.0 if space.is_discrete else 0.1) if said is None else said
-    return ZeroSlopes(weight) if weight > 0 else None
-
-
-def adams(learning_rate: float, clip: float | None = None, *, squares: float = 0.999) -> "tuple[Optimizer, Optimizer]":
-    """Adam with a short memory (Radford et al., 2015), for both players; ``squares`` is that of squared gradients."""
-    from ptheta.optimizers import Adam
-
-    rule = Adam(learning_rate=learning_rate, betas=(0.5, squares), clip=clip)
-    return rule, rule
-
-
-def _dense(
-    space: "Space",
-    context_space: "Space | None",
-    latent: int,
-    hidden: tuple[int, ...] | None,
-    *,
-    packing: int = 1,
-    projected: bool = False,
-    spectral: bool = False,
-) -> dict[str, Any]:
-    """Two perceptrons."""
-    from ptheta.nn.contexts import reader_of
-    from ptheta.nn.defaults import discriminator, generator
-    from ptheta.nn.spectral import spectrally_normalised
-
-    usual, reader = (256, 512) if space.is_discrete else (128, 128), reader_of(context_space)
-    hidden = usual if hidden is None else hidden
-    critic = discriminator(space, reader, hidden=hidden[::-1], packing=packing, projected=projected)
-    return {
-        "reader": reader,
-        "generator": generator(space, latent, reader, hidden=hidden),
-        "discriminator": spectrally_normalised(critic) if spectral else critic,
-    }
-
-
-def _smooth(
-    space: "Space",
-    context_space: "Space | None",
-    latent: int,
-    hidden: tuple[int, ...] | None,
-    width: int,
-    *,
-    packing: int = 1,
-    spectral: bool = False,
-) -> dict[str, Any]:
-    """Critics in which no example depends on another: strided networks on images, two perceptrons on all else."""
-    from ptheta.nn.defaults import is_convolved
-    from ptheta.nn.spectral import spectrally_normalised
-
-    if not is_convolved(space):
-        return _dense(space, context_space, latent, hidden, packing=packing, spectral=spectral)
-    networks = _strided(space, context_space, latent, width, normalised=False, packing=packing)
-    critic = networks["discriminator"]
-    return {**networks, "discriminator": spectrally_normalised(critic) if spectral else critic}
-
-
-def _strided(
-    space: "Space",
-    context_space: "Space | None",
-    latent: int,
-    width: int,
-    *,
-    normalised: bool = True,
-    packing: int = 1,
-) -> dict[str, Any]:
-    """The networks of DCGAN, the critic normalised by batches or not; raises ValueError where events are no images."""
-    from ptheta.nn.contexts import reader_of, shape_of
-    from ptheta.nn.dcgan import DCGANDiscriminator, DCGANGenerator
-
-    if len(space.shape) != 3:
-        raise ValueError(f"dcgan models images (channels, height, width), but the space is {space}. Use gan.")
-    channels, height, breadth = space.shape
-    reader = reader_of(context_space, (height, breadth))
-    read = shape_of(reader)
-    packed = (read[0] * packing, *read[1:]) if read else ()
-    return {
-        "reader": reader,
-        "generator": DCGANGenerator(latent, (channels, height, breadth), width, context=read),
-        "discriminator": DCGANDiscriminator(
-            (channels * packing, height, breadth), width, context=packed, normalised=normalised
-        ),
-    }
 
 
 def _game(name: Cost) -> "Game":

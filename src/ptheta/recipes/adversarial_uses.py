@@ -5,7 +5,7 @@ They decay their steps linearly to zero and end with averaged weights, as the GA
 
 from typing import TYPE_CHECKING, Any
 
-from ptheta.recipes.adversarial import adams, r1, usual_training
+from ptheta.recipes.players import adams, r1, usual_training
 from ptheta.recipes.recipe import Recipe, Stage
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ adversarial=0 only the former is asked for, and with draws=1 besides the model i
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ptheta.recipes.adversarial import adams, r1, usual_training
+from ptheta.recipes.players import adams, r1, usual_training
 from ptheta.recipes.recipe import Recipe, Stage
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ penalised for their slopes at events (R1).
 
 from typing import TYPE_CHECKING
 
-from ptheta.recipes.adversarial import adams, r1, usual_training
+from ptheta.recipes.players import adams, r1, usual_training
 from ptheta.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
