@@ -105,6 +105,27 @@ def test_a_fault_is_one_sentence_with_the_option_what_it_takes_and_the_nearest(w
     assert str(refused.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("toy", "fit takes options only, but 'toy' was given. Did you mean --data toy? See fit --help."),
+        ("--resume toy", "fit takes options only, but 'toy' was given. See fit --help."),
+    ],
+)
+def test_data_that_comes_as_a_bare_word_is_told_its_option(words, sentence):
+    def fit(*, data: str = "digits", resume: bool = False) -> None:
+        """Fits.
+
+        Args:
+            data: What to.
+            resume: Whether to go on.
+        """
+
+    with pytest.raises(ValueError) as refused:
+        call(fit, words.split(), "fit")
+    assert str(refused.value) == sentence
+
+
 PIECES = split("r s -n --n -n3 --rate --out-file --out_file --name --cell --kind --sizes --models --resume --no-resume")
 PIECES += split("--no-n --hiden -x - -- --- --= --n= --n=3 --cell=gru --cell=foo --resume=1 3 -3 -0.5 -inf 1e3 x None")
 PIECES += ["", " ", "=", "lstm", "full", "\udcff", "-\n", "\x1b[2J"]

@@ -99,6 +99,7 @@ def _faults(words: list[str], options: list[_Option], prog: str) -> Iterator[str
     flags = {flag: o for o in options if not o.positional for flag in (o.name, *o.short)}
     switches = {o.name.replace("--", "--no-", 1): o for o in options if o.kind is None}
     places, ended = [o for o in options if o.positional], False
+    loose = words[0] if words and "--data" in flags else None
     while words:
         word = words.pop(0)
         flag, equals, value = word.partition("=")
@@ -124,7 +125,8 @@ def _faults(words: list[str], options: list[_Option], prog: str) -> Iterator[str
             yield from filter(None, [places.pop(0).fault(word)])
         else:
             what = "takes no more words" if any(o.positional for o in options) else "takes options only"
-            yield f"{prog} {what}, but {word!r} was given. See {prog} --help."
+            near = f" Did you mean --data {word}?" if word is loose else ""
+            yield f"{prog} {what}, but {word!r} was given.{near} See {prog} --help."
     for option in places:
         if option.required:
             yield f"{prog} needs {option.name}: {option.help} See {prog} --help."
