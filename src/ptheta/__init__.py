@@ -117,6 +117,7 @@ NAMES = {
     "Symbols": "spaces",
     "Table": "spaces",
     "TableDiffusion": "diffusion.tabular",
+    "TableFlow": "flows.tabular",
     "TableMixture": "distributions",
     "TextToImage": "adversarial",
     "Tokens": "spaces",

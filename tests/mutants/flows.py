@@ -111,4 +111,19 @@ FAULTS: Faults = {
             "black squares twice and no white ones",
         ),
     ),
+    "flows/tabular.py": (
+        Fault("* context[:, None, self.moves]", "", "blank numbers are moved"),
+        Fault("math.log(2 * math.pi)) * present[:, self.places]", "math.log(2 * math.pi))", "blank numbers are scored"),
+        Fault("u - straight).square().log1p() + self", "u - straight).square() + self", "the wrong slope of the tails"),
+        Fault("log1p() + self.scale.log()) * present", "log1p()) * present", "densities per standard unit"),
+        Fault("(straight + (y - straight).sinh())", "y", "samples whose tails stay logarithms"),
+        Fault(
+            '"numbers", like=like) * present[:, self.places]', '"numbers", like=like)', "noise where a cell is blank"
+        ),
+        Fault("at = [at[i] for i in shuffled.tolist()]", "at = at", "shuffled numbers take others for blank"),
+        Fault("at = at[::-1]", "at = at", "turned numbers take others for blank"),
+        Fault("flip = r // 2 if k % 2 == 0 else r - r // 2, k % 2 == 1", "flip = r // 2, False", "half never moves"),
+        Fault("return first - self._log_density(x, context)", "return first", "the flow does not learn"),
+        Fault("self.counted.begin(self._counted(x), context)", "pass", "what is counted begins anywhere"),
+    ),
 }

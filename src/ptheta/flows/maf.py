@@ -43,7 +43,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ptheta.flows.flow import Affine, Bijection, Flow, Monotone, Permutation, near_zero
 from ptheta.model import require_sizes
@@ -65,14 +65,14 @@ class AutoregressiveBijection(Bijection):
     """Moves every variable by a monotone function whose parameters are computed from the variables before it.
 
     Args:
-        net: The masked network, with ``monotone.width`` outputs per variable.
+        net: The masked network, with ``monotone.width`` outputs per variable; any module for the fixed point.
         monotone: What moves one variable.
         sees: Whether the network sees the events' side (scoring is fast) or the noise's side (sampling is fast).
         inversion: How the slow side goes: variable by variable, or all at once until nothing changes.
     """
 
     def __init__(
-        self, net: MaskedMLP, monotone: Monotone, *, sees: Sees = "events", inversion: Inversion = "cached"
+        self, net: nn.Module, monotone: Monotone, *, sees: Sees = "events", inversion: Inversion = "cached"
     ) -> None:
         super().__init__()
         self.net, self.monotone, self.sees, self.inversion = net, monotone, sees, inversion
@@ -91,6 +91,7 @@ class AutoregressiveBijection(Bijection):
         """The v with v_i = step(u_i, parameters from v_1, ..., v_{i-1}) for every i, with shape (B, D)."""
         if self.inversion == "fixed-point":
             return self._fixed_point(u, context, step)
+        assert isinstance(self.net, MaskedMLP)
         steps, found = Unrolled(self.net, len(u), context), []
         for row in u.T.contiguous()[:, None]:  # (1, B)
             found.append(step(row, steps.ask()[None]))

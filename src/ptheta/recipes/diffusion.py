@@ -306,12 +306,16 @@ def _masked_training(large: bool) -> dict[str, Any]:
 
 
 def _sizes(space: "Space", width: int | None) -> dict[str, Any]:
-    """Small images keep their pixels; from 16 pixels on, patches of 2 x 2 become one position."""
+    """Small images keep their pixels; from 16 pixels on, patches of 2 x 2 become one position.
+
+    Grey ones of up to 32 pixels take half the channels of others, a quarter of the work: in as many seconds it learns
+    and draws more than the wider network does.
+    """
     sides = space.shape[1:]
     if len(space.shape) != 3 or max(sides) < 16:
         return {"width": width}
     return {
-        "width": 64 if width is None else width,
+        "width": (32 if space.shape[0] == 1 and max(sides) <= 32 else 64) if width is None else width,
         "multipliers": (1, 2) if max(sides) <= 32 else (1, 2, 2),
         "patch": 2,
     }

@@ -11,9 +11,10 @@ from ptheta.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from ptheta.flows import Flow
-    from ptheta.spaces import Space
+    from ptheta.spaces import Space, Table
 
 MARGIN = 1e-3  # of the logit that photographs and grey digits are seen through
+ROWS = {"schedule": "cosine", "epochs": 30, "batch_size": 100, "learning_rate": 2e-3, "weight_decay": 1e-3, "clip": 5.0}
 
 __all__ = ["iaf", "maf", "realnvp", "spline_flow"]
 
@@ -105,7 +106,7 @@ def spline_flow(
     """A neural spline flow: rational-quadratic splines, coupling or autoregressive.
 
     Args:
-        space: What one event is: reals, levels or bits.
+        space: What one event is: reals, levels, bits or rows of a table with a column of reals.
         context_space: What one context is, or None.
         kind: Coupling scores and samples in one pass; autoregressive is more flexible and samples step by step.
         layers: The number of transforms.
@@ -113,13 +114,16 @@ def spline_flow(
         bins: The bins of each spline.
 
     Returns:
-        The model, dequantised on levels and bits, and its training.
+        The model, dequantised on levels and bits; of rows, after a MADE of what is counted; and its training.
     """
     from ptheta.flows import SplineFlow
+    from ptheta.spaces import Table
 
     kind = kind if space.dimensions > 1 else "autoregressive"
     hidden = _hidden(space)[: 1 if space.dimensions > 32 else 2] if hidden is None else hidden
     settings: dict[str, Any] = {"kind": kind, "layers": layers, "hidden": hidden, "bins": bins}
+    if isinstance(space, Table):
+        return _on_rows(space, context_space, settings)
     bound = 3.0 if space.is_discrete else 4.0  # dequantised events lie in [-1, 1]
     return _on_reals(space, lambda real: SplineFlow(real, context_space=context_space, bound=bound, **settings))
 
@@ -136,6 +140,17 @@ def _on_reals(space: "Space", build: "Callable[[Space], Flow]", *, steps: int = 
     model = TrainedDequantized(build(dequantized_space(space, margin)), space, margin=margin)
     steps = steps if space.dimensions < 200 else 3000
     return Recipe.single(model, {**training, "steps": steps, "learning_rate": 1e-3, "weight_decay": decay})
+
+
+def _on_rows(space: "Table", context_space: "Space | None", settings: dict[str, Any]) -> Recipe:
+    """A masked autoencoder of what is counted of a row, then a flow of its reals."""
+    from ptheta.autoregressive import MADE
+    from ptheta.flows.tabular import TableFlow, counted_space
+
+    rest = counted_space(space)
+    counted = None if rest is None else MADE(rest, hidden=(256,), direct=True, context_space=context_space)
+    model = TableFlow(space, counted, context_space=context_space, **settings)
+    return Recipe.single(model, ROWS)
 
 
 def _hidden(space: "Space") -> tuple[int, int]:

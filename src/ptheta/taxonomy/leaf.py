@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Literal, final
 if TYPE_CHECKING:
     from ptheta.spaces import Space
 
-__all__ = ["ALL", "BISHOP", "DEQUANTISED", "DISCRETE", "EVERY", "Leaf"]
+__all__ = ["ALL", "BISHOP", "DEQUANTISED", "DISCRETE", "EVERY", "FLOWS", "Leaf"]
 
 DISCRETE = ("binary", "levels", "symbols")
 ALL = (*DISCRETE, "real")
 EVERY = (*ALL, "table")
 DEQUANTISED = ("binary", "levels", "real")
+FLOWS = (*DEQUANTISED, "table")  # whose columns of reals they move
 BISHOP = (
     "Bishop (2006), Pattern Recognition and Machine Learning",
     "https://www.microsoft.com/en-us/research/publication/pattern-recognition-machine-learning/",
@@ -65,7 +66,8 @@ class Leaf:
 
     def score_on(self, kind: str) -> str:
         """What it knows of log p on one kind of events: densities bound the probability of what is dequantised."""
-        return "lower bound" if self.score == "exact" and self.spaces == DEQUANTISED and kind != "real" else self.score
+        dequantised = self.spaces in (DEQUANTISED, FLOWS) and kind not in ("real", "table")
+        return "lower bound" if self.score == "exact" and dequantised else self.score
 
     def stands_on(self, space: "Space") -> bool:
         """Whether it stands for its family on events of a space."""
@@ -75,6 +77,8 @@ class Leaf:
         """Why it does not suit events of a space, given contexts of another; the end of a sentence, or None."""
         if space.kind not in self.spaces:
             return f"it models {', '.join(self.spaces)} events, and these are {space.kind}"
+        if self.spaces == FLOWS and space.kind == "table" and space.is_discrete:
+            return "it moves columns of reals, and these rows have none"
         if self.images and not space.is_image:
             return "it is for images"
         if self.axes not in (None, len(space.shape)):

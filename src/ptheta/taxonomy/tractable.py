@@ -1,6 +1,6 @@
 """Explicit and tractable: log p(x) is known exactly."""
 
-from ptheta.taxonomy.leaf import ALL, BISHOP, DEQUANTISED, DISCRETE, EVERY, Leaf
+from ptheta.taxonomy.leaf import ALL, BISHOP, DEQUANTISED, DISCRETE, EVERY, FLOWS, Leaf
 
 __all__ = ["TRACTABLE"]
 
@@ -190,7 +190,7 @@ TRACTABLE: dict[str, tuple[Leaf, ...]] = {
         ),
         Leaf(
             "spline-flow", "flows:SplineFlow", "flows:spline_flow",
-            "monotone splines, coupling or autoregressive", "exact", "parallel", DEQUANTISED,
+            "monotone splines, coupling or autoregressive", "exact", "parallel", FLOWS,
             "Durkan, Bekasov, Murray and Papamakarios (2019), Neural Spline Flows",
             "https://arxiv.org/abs/1906.04032", temperature=True,
         ),
