@@ -109,6 +109,27 @@ def test_each_number_depends_on_each_other_and_on_what_is_counted(kind):
     assert abs(float(together)) > 1e-3 and float(apart) == pytest.approx(0.0, abs=1e-12)
 
 
+def test_far_out_a_number_is_its_logarithm_and_pays_for_the_slope():
+    model = small("coupling", Table((Column("a", mean=1.0, scale=2.0), Column("b"))), shake=0.0)
+    with torch.no_grad():
+        for p in model.chain.parameters():
+            p.zero_()  # the identity
+    x = torch.tensor([-60.0, -5.1, -2.0, 3.0, 7.2, 900.0], dtype=torch.float64, requires_grad=True)
+    u = (x - 1) / 2
+    y = torch.where(u.abs() > 3, u.sign() * (3 + (u.abs() - 3).asinh()), u)
+    slope = torch.autograd.grad(y.sum(), x)[0]
+    normal = torch.distributions.Normal(0.0, 1.0)
+    found = model.log_prob(torch.stack([x, torch.zeros_like(x)], 1)) - normal.log_prob(torch.tensor(0.0).double())
+    assert torch.allclose(found, normal.log_prob(y) + slope.log())
+
+
+def test_what_is_counted_begins_with_what_it_counts(monkeypatch):
+    model, seen = small("coupling"), []
+    monkeypatch.setattr(model.counted, "begin", lambda x, context: seen.append(x))
+    model.begin(torch.tensor([[math.nan, 1.0, 2.5]]).double(), None)
+    assert seen[0].tolist() == [[1.0, 1.0, 0.0]]
+
+
 def truth(n: int, seed: int) -> Tensor:
     """b is a number near -1 or 1 by town, a follows its square, and every fifth a is blank."""
     u = Noise(seed).normal((n, 2), "numbers").double()
