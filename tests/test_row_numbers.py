@@ -155,15 +155,16 @@ def test_errors_after_few_labels_are_means_over_draws_of_the_seed(monkeypatch):
     errors = {True: lambda draw: 10.0 + draw**2, False: lambda draw: 14.0 + draw}
     asked = []
 
-    def error(data: Any, steps: int, draw: int, adversary: float) -> float:
+    def error(data: Any, steps: int, draw: int, dials: dict[str, Any]) -> float:
+        assert dials["latent"] == 3
         asked.append(draw)
-        return errors[adversary == 1](draw)
+        return errors[dials["adversary"] == 1](draw)
 
     monkeypatch.setattr(few_labels, "_error", error)
     monkeypatch.setattr(
         few_labels, "wrong_by_neighbours", lambda space, unlabelled, labelled, held: float(len(labelled)) / 20
     )
-    found = few_labels.named_wrongly("digits", 1, 1, Path())
+    found = few_labels.named_wrongly("digits", 1, {"latent": 3}, 1, Path())
     draws = range(5, 10)
     assert sorted(set(asked)) == list(draws)
     ours, off = ([errors[which](draw) for draw in draws] for which in (True, False))
@@ -201,5 +202,5 @@ def test_what_is_named_wrongly_is_counted_on_validation_and_test(monkeypatch):
         return Namer()
 
     monkeypatch.setattr("ptheta.runs.build", built)
-    assert few_labels._error(data, 3, 7, 0.5) == pytest.approx(100 * 2 / 6)
+    assert few_labels._error(data, 3, 7, {"adversary": 0.5}) == pytest.approx(100 * 2 / 6)
     assert asked == {"labels": 100, "label_seed": 7, "adversary": 0.5, "seed": 7}

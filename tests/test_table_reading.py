@@ -254,6 +254,16 @@ def test_numbers_that_come_again_are_counted(tmp_path: Path):
     assert height.texts(torch.tensor([1501.0])) == ["150.1"] and height.cell("150.1") == 1501
 
 
+def test_samples_of_reals_have_no_more_decimals_than_the_file(tmp_path: Path):
+    text = "a,b,c\nu,0.25,1e-3\nv,1.5,2\nu,3.125,0.7\nv,2,5.5\n"
+    data = table(tmp_path, text)
+    space = space_from_json(data.space.to_json())
+    assert isinstance(space, Table)
+    drawn = torch.tensor([1.23456, 2.0, 0.0004], dtype=torch.float64)
+    assert space.fields[1].texts(drawn) == ["1.235", "2", "0"]
+    assert space.fields[2].texts(drawn) == ["1.23456", "2", "0.0004"]
+
+
 def test_numbers_alone_stay_real_unless_a_density_could_grow(tmp_path: Path):
     many = "a,b\n" + rows_of(lambda i: f"{i * 1.37:.3f},{(i * 31) % 197}")
     assert isinstance(table(tmp_path, many).space, Real)

@@ -263,7 +263,7 @@ def _numbers(name: str, kind: str | None, seen: "pl.Series", distinct: int, rows
         )
     if not counted:
         done = "" if again < 0.1 else f"{again:.0%} of the cells have a value that comes again"
-        column = Column(name, "number", decimals=decimals)
+        column = Column(name, "number", decimals=decimals, finest=digits if plain else None)
         return Found(name, "number", column, torch.from_numpy(values.copy()), spread, 0.0, done)
     digits = 0 if is_whole else digits
     cells = torch.from_numpy(np.rint(values * 10**digits))

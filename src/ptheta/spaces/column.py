@@ -44,6 +44,7 @@ class Column:
         blank: How a blank cell is written; None where no cell may be blank.
         digits: Of whole numbers, how many decimals one step has: with 1, cells count tenths.
         decimals: How many decimals are written; None for as few as tell the number.
+        finest: Of reals, how many decimals are written at most where ``decimals`` is None; None for no end.
         date: Of dates, how they are written, as strptime has it; empty for numbers.
         least: Of whole numbers, the smallest that can be, such as 0 of counts; None where there is no end.
         levels: Of whole numbers, those so common that models give them a probability of their own, ascending.
@@ -57,6 +58,7 @@ class Column:
     blank: str | None = None
     digits: int = 0
     decimals: int | None = None
+    finest: int | None = field(default=None, compare=False)
     date: str = ""
     least: int | None = field(default=None, compare=False)
     levels: tuple[int, ...] = field(default=(), compare=False, repr=False)
@@ -163,6 +165,8 @@ class Column:
         values = self.values(cells).tolist()
         if self.decimals is not None:
             return [blank if math.isnan(v) else f"{v:.{self.decimals}f}" for v in values]
+        if self.finest is not None:
+            values = [round(v, self.finest) for v in values]
         return [blank if math.isnan(v) else shortest(v) for v in values]
 
     def cell(self, text: str) -> float:
