@@ -115,7 +115,7 @@ from ptheta.energy import GaussianRBM as GaussianRBM
 from ptheta.flows import MAF as MAF
 from ptheta.flows import RealNVP as RealNVP
 from ptheta.flows import SplineFlow as SplineFlow
-from ptheta.flows import TableFlow as TableFlow
+from ptheta.flows.tabular import TableFlow as TableFlow
 from ptheta.latent import VAE as VAE
 from ptheta.latent import VQVAE as VQVAE
 from ptheta.latent import Autoencoder as Autoencoder

@@ -17,6 +17,8 @@ an affine map where conditionals are not Gaussian: several modes, bounded suppor
 
 Not assumed: Gaussian conditionals. Assumed: that the map between noise and events is smooth and has an inverse.
 
+The reals of the rows of a table are moved so, given what is counted of a row, by ``TableFlow`` (``tabular``).
+
 All K bins of a parameter lie along an early axis, variables along the last: a softmax over a short last axis costs ten
 times as much.
 
