@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ptheta.autoregressive import MADE, NADE
+from ptheta.autoregressive import MADE, NADE, Transformer
 from ptheta.distributions.table_heads import ColumnHead, TableHead
 from ptheta.latent import VAE, VQVAE, LadderVAE
 from ptheta.noise import Noise
@@ -36,6 +36,8 @@ MODELS = {
     "nade": lambda: NADE(SPACE, hidden=6),
     "nade in another order": lambda: NADE(SPACE, hidden=6, order=(2, 3, 0, 5, 1, 4)),
     "made": lambda: MADE(SPACE, hidden=(12,), direct=True),
+    "transformer": lambda: Transformer(SPACE, width=8, layers=1, heads=2),
+    "transformer in another order": lambda: Transformer(SPACE, width=8, layers=1, heads=2, order=(2, 3, 0, 5, 1, 4)),
     "made in another order": lambda: MADE(SPACE, hidden=(12,), direct=True, order=(3, 1, 4, 2, 5, 0)),
 }
 

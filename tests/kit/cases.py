@@ -444,6 +444,16 @@ SEQUENCES = {
     "transformer levels of a class": Case(
         lambda: Transformer(LEVELS, width=4, layers=2, heads=2, context_space=CLASSES, order=(2, 0, 1))
     ),
+    "transformer of rows": Case(
+        lambda: Transformer(NAMES, width=8, layers=1, heads=2, order=(2, 0, 1)),
+        training={"steps": 200, "learning_rate": 0.02},
+        gap=0.05,
+        idle=("embedding.layers.2.weight",),
+    ),
+    "transformer of rows of a class": Case(
+        lambda: Transformer(NAMES, width=4, layers=1, heads=1, context_space=CLASSES),
+        idle=("embedding.layers.2.weight",),
+    ),
     "transformer tokens": Case(lambda: Transformer(TOKENS, width=4, layers=1, heads=1)),
 }
 

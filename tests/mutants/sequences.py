@@ -50,9 +50,10 @@ FAULTS: Faults = {
             "every place reads the variable it is to guess",
         ),
         Fault("before + place, memory, i)", "before + place, memory, max(i - 1, 0))", "the cache is off by one"),
+        Fault("layer.layers[place] if", "layer.layers[0] if", "all columns come and go as the first does"),
         Fault(
-            "before = self.embedding(self.look(cells[-1], before.dtype))",
-            "before = before + self.embedding(self.look(cells[-1], before.dtype))",
+            "before = _at(self.embedding, i)(self.look(cells[-1], before.dtype, i))",
+            "before = before + _at(self.embedding, i)(self.look(cells[-1], before.dtype, i))",
             "embeddings pile up while sampling",
         ),
         Fault(

@@ -27,6 +27,7 @@ References:
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import final
 
 import torch
@@ -39,7 +40,7 @@ from ptheta.model import require_sizes
 from ptheta.nn.contexts import Reader, width_of
 from ptheta.nn.transformer import CausalTransformer
 from ptheta.optimizers import Adam, Optimizer
-from ptheta.spaces import Binary, Levels, Space, Symbols, require
+from ptheta.spaces import Binary, Levels, Space, Symbols, Table, require
 
 __all__ = ["Transformer"]
 
@@ -49,7 +50,7 @@ class Transformer(Autoregressive):
     """Causal self-attention over the variables.
 
     Args:
-        space: ``Binary``, ``Levels`` or ``Symbols``.
+        space: ``Binary``, ``Levels``, ``Symbols`` or ``Table``, of which each column has its own way in and out.
         width: The number of features of one place.
         layers: How many blocks.
         heads: How many attention heads; divides the width.
@@ -82,15 +83,16 @@ class Transformer(Autoregressive):
         head: Head | None = None,
         optimizer: Optimizer = Adam(learning_rate=1e-3, betas=(0.9, 0.99)),  # noqa: B008  (frozen)
     ) -> None:
-        require(space, Binary, Levels, Symbols, who="the transformer")
+        require(space, Binary, Levels, Symbols, Table, who="the transformer")
         require_sizes("the transformer", width=width, layers=layers, heads=heads)
         super().__init__(space, context_space, reader, order, head, optimizer)
         context = width_of(self.reader, "the transformer")
-        self.embedding = nn.Linear(self.features, width, bias=False)
+        linear = partial(PlaceLinear, space.dimensions) if isinstance(space, Table) else nn.Linear
+        self.embedding = linear(self.features, width, bias=False)
         self.places = nn.Parameter(0.02 * torch.randn(space.dimensions, width))
         self.context_layer = nn.Linear(context, width, bias=False) if context else None
         self.blocks = CausalTransformer(width, layers=layers, heads=heads, dropout=dropout)
-        self.output = nn.Linear(width, self.head.width)
+        self.output = linear(width, self.head.width)
 
     def conditionals(self, cells: Tensor, context: Tensor | None = None) -> Tensor:
         seen = self.embedding(self.look(cells, self.places.dtype))  # (B, D, width)
@@ -102,8 +104,8 @@ class Transformer(Autoregressive):
         memory, cells = self.blocks.start(n, len(places)), []
         before = torch.zeros_like(places[0])
         for i, place in enumerate(places):
-            cells.append(choice(i, self.output(self.blocks.step(before + place, memory, i))))
-            before = self.embedding(self.look(cells[-1], before.dtype))
+            cells.append(choice(i, _at(self.output, i)(self.blocks.step(before + place, memory, i))))
+            before = _at(self.embedding, i)(self.look(cells[-1], before.dtype, i))
         return torch.stack(cells, 1)
 
     def _places(self, context: Tensor | None) -> Tensor:
@@ -112,3 +114,28 @@ class Transformer(Autoregressive):
         if features is None or self.context_layer is None:
             return self.places[None]
         return self.places + self.context_layer(features)[:, None]
+
+
+@final
+class PlaceLinear(nn.Module):
+    """A linear layer of its own for each place.
+
+    Args:
+        places: How many places.
+        inputs: The numbers that go in at each.
+        outputs: Those that come out.
+        bias: Whether numbers are added.
+    """
+
+    def __init__(self, places: int, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(inputs, outputs, bias=bias) for _ in range(places))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps numbers with shape (B, places, inputs) to (B, places, outputs)."""
+        return torch.stack([layer(part) for layer, part in zip(self.layers, x.unbind(1), strict=True)], 1)
+
+
+def _at(layer: nn.Module, place: int) -> nn.Module:
+    """The layer of one place."""
+    return layer.layers[place] if isinstance(layer, PlaceLinear) else layer

@@ -96,8 +96,8 @@ def transformer(
     space: "Space",
     context_space: "Space | None" = None,
     *,
-    width: int = 128,
-    layers: int = 4,
+    width: int | None = None,
+    layers: int | None = None,
     heads: int = 4,
     dropout: float = 0.0,
     pixel_order: PixelOrder = "raster",
@@ -105,10 +105,10 @@ def transformer(
     """A decoder-only transformer over the variables.
 
     Args:
-        space: What one event is: bits, levels or symbols.
+        space: What one event is: bits, levels, symbols or rows of a table.
         context_space: What one context is, or None.
-        width: The number of features of one place.
-        layers: How many blocks.
+        width: The number of features of one place. By default 64 on tables, else 128.
+        layers: How many blocks. By default 2 on tables, else 4.
         heads: How many attention heads; divides the width.
         dropout: The rate of dropout inside the blocks.
         pixel_order: The order in which pixels are read.
@@ -118,14 +118,15 @@ def transformer(
     """
     from ptheta.autoregressive import Transformer
 
+    is_table = space.kind == "table"
     model = Transformer(
         space,
-        width=width,
-        layers=layers,
+        width=(64 if is_table else 128) if width is None else width,
+        layers=(2 if is_table else 4) if layers is None else layers,
         heads=heads,
         dropout=dropout,
         context_space=context_space,
         order=order_of(space, pixel_order),
     )
     training = {"schedule": "cosine", "warmup": 50, "batch_size": 64, "epochs": 15, "learning_rate": 1e-3, "clip": 1.0}
-    return Recipe.single(model, training)
+    return Recipe.single(model, {**training, "batch_size": 100, "epochs": 30} if is_table else training)

@@ -146,7 +146,7 @@ TRACTABLE: dict[str, tuple[Leaf, ...]] = {
         ),
         Leaf(
             "transformer", "autoregressive:Transformer", "sequences:transformer",
-            "attention to all variables before", "exact", "serial", DISCRETE,
+            "attention to all variables before", "exact", "serial", (*DISCRETE, "table"),
             "Vaswani et al. (2017), Attention Is All You Need",
             "https://arxiv.org/abs/1706.03762", stands=("symbols",), completes=True, temperature=True,
         ),
