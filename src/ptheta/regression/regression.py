@@ -34,7 +34,7 @@ from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.spaces import Binary, Levels, Real, Space, Symbols, require
 
-__all__ = ["Regression"]
+__all__ = ["Regression", "simple_head"]
 
 CHUNK = 500  # events drawn at a time
 ORDERED = 4  # levels from which on their order is worth more than a probability for each
