@@ -124,7 +124,8 @@ class TableFlow(LossModel):
         if counted is not None and counted.context_space != context_space:
             raise ValueError(f"counted should take contexts of {context_space}, but takes {counted.context_space}.")
         self.space, self.context_space, self.optimizer = space, context_space, optimizer
-        self.counted, self.rest, self.reals = counted, rest, reals
+        self.counted, self.rest, self.reals, self.fields = counted, rest, reals, space.fields
+        self.kept = [d for d, f in enumerate(space.fields) if f.kind != "number" or f.blank is not None]  # of ``rest``
         self.reader = reader_of(context_space, given=reader)
         columns = [space.fields[d] for d in reals]
         self.register_buffer("mean", torch.tensor([f.mean for f in columns], dtype=torch.float64))
@@ -209,26 +210,22 @@ class TableFlow(LossModel):
             assert self.rest is not None
             parts.append(self.rest.embed(counts, present.dtype).flatten(1))
             for i, d in enumerate(self.reals):
-                if self.space.fields[d].blank is not None:
-                    present[:, i] = 1 - counts[:, self.rest.columns.index(self.space.columns[d])].to(present.dtype)
+                if d in self.kept:
+                    present[:, i] = 1 - counts[:, self.kept.index(d)].to(present.dtype)
         if (features := read(self.reader, context)) is not None:
             parts.append(features)
         return present, torch.cat([present, *parts], 1)
 
     def _counted(self, x: Tensor) -> Tensor:
         """What is counted of rows (B, D), as rows of ``counted_space``."""
-        fields = [(d, f) for d, f in enumerate(self.space.fields) if f.kind != "number" or f.blank is not None]
-        return torch.stack([x[:, d].isnan().to(x.dtype) if f.kind == "number" else x[:, d] for d, f in fields], 1)
+        return torch.stack([x[:, d].isnan().to(x.dtype) if d in self.reals else x[:, d] for d in self.kept], 1)
 
     def _rows(self, counts: Tensor | None, numbers: Tensor) -> Tensor:
         """What is counted, and numbers (n, R), as rows with shape (n, D)."""
         columns = {d: numbers[:, i] for i, d in enumerate(self.reals)}
         if counts is not None:
-            assert self.rest is not None
-            columns = {
-                self.space.columns.index(name): counts[:, j] for j, name in enumerate(self.rest.columns)
-            } | columns
-        return torch.stack([columns[d] for d in range(self.space.dimensions)], 1)
+            columns = dict(zip(self.kept, counts.unbind(1), strict=True)) | columns
+        return torch.stack([columns[d] for d in range(len(self.fields))], 1)
 
     def _like(self) -> Tensor:
         return next(self.chain.parameters())
