@@ -90,10 +90,20 @@ def test_samples_are_the_noise_pushed_back_and_blank_where_it_was_counted(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_rows_are_drawn_as_few_are(kind, monkeypatch):
+    whole = small(kind).sample(20, noise=Noise(3))
     monkeypatch.setattr("ptheta.flows.tabular.CHUNK", 7)
     x = small(kind).sample(20, noise=Noise(3))
-    assert x.shape == (20, 3) and len(x[:, 2].unique()) > 7
+    torch.testing.assert_close(x, whole, equal_nan=True)
     assert small(kind).sample(0).shape == (0, 3)
+
+
+def test_cold_rows_lie_nearer_together():
+    model = small("coupling", shake=0.0)
+    warm, cold = (model.sample(500, noise=Noise(3), temperature=t) for t in (1.0, 0.3))
+    widths = [float(x[~x[:, 2].isnan(), 2].std()) for x in (warm, cold)]
+    assert 0.2 < widths[1] / widths[0] < 0.4
+    with pytest.raises(ValueError, match="temperature should be positive"):
+        model.sample(3, temperature=0.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -39,7 +39,7 @@ from ptheta.flows.coupling import Coupling
 from ptheta.flows.flow import Bijection, Chain, Permutation, near_zero
 from ptheta.flows.maf import AutoregressiveBijection
 from ptheta.flows.spline import RationalQuadratic
-from ptheta.model import LossModel, in_parts, require_sizes
+from ptheta.model import LossModel, in_parts, require_sizes, tempered
 from ptheta.nn.contexts import Reader, read, reader_of, width_of
 from ptheta.nn.masked import MaskedMLP
 from ptheta.nn.mlp import MLP
@@ -160,26 +160,32 @@ class TableFlow(LossModel):
         return in_parts(self._log_prob, x, context, self.space.dimensions * 3 * len(self.reals))
 
     @torch.no_grad()
-    def sample(self, n: int, context: Tensor | None = None, *, noise: Noise | None = None) -> Tensor:
+    def sample(
+        self, n: int, context: Tensor | None = None, *, noise: Noise | None = None, temperature: float = 1.0
+    ) -> Tensor:
         """Draws n rows, with shape (n, D): what is counted, then the numbers.
 
         Args:
             n: How many.
             context: Contexts with shape (n, *context_space.shape), or None.
             noise: Where the draws come from; None is torch's global generator.
+            temperature: Of what is counted, and the standard deviation of the noise of the numbers.
 
         Returns:
             Valid rows.
         """
         self.check_context(n, context)
+        if not temperature > 0:
+            raise ValueError(f"temperature should be positive, but it is {temperature:g}.")
+        how = {} if self.counted is None else tempered(self.counted, temperature)
         noise, like = noise or Noise(None), self._like()
         drawn = [torch.zeros(0, self.space.dimensions, dtype=torch.float64, device=like.device)]
         for start in range(0, n, CHUNK):
             rows = slice(start, min(start + CHUNK, n))
             source, b, part = noise.rows(start), rows.stop - start, None if context is None else context[rows]
-            counts = None if self.counted is None else self.counted.sample(b, part, noise=source.at("counted"))
+            counts = None if self.counted is None else self.counted.sample(b, part, noise=source.at("counted"), **how)
             present, seen = self._seen(counts, b, part)
-            z = source.normal((b, len(self.reals)), "numbers", like=like) * present[:, self.places]
+            z = source.normal((b, len(self.reals)), "numbers", like=like) * present[:, self.places] * temperature
             y = self.chain.inverse(z, seen).double().clamp(-FARTHEST, FARTHEST)
             straight = y.clamp(-STRAIGHT, STRAIGHT)
             numbers = (straight + (y - straight).sinh()) * self.scale + self.mean
