@@ -90,7 +90,7 @@ from ptheta.distributions import (
 from ptheta.distributions.fdivergences import Pearson
 from ptheta.distributions.heads import default_head
 from ptheta.energy import DBM, EBM, GSN, RBM, BoltzmannMachine, GaussianRBM
-from ptheta.flows import MAF, RealNVP, SplineFlow
+from ptheta.flows import MAF, RealNVP, SplineFlow, TableFlow
 from ptheta.latent import (
     VAE,
     VQVAE,
@@ -297,6 +297,7 @@ def earlier_frames() -> Tensor:
     return frame[:, None] > frame
 
 
+ROWS = Table((Column("a"), Column("b")))  # of reals
 NAMES = Table(tuple(Column(name, "category", ("u", "v", "w")) for name in "abc"))
 EXACT = {"gap": 0.05}  # closed forms that hold the toy law
 DISTRIBUTIONS = {
@@ -526,6 +527,15 @@ FLOWS = {
     "MAF of a class": Case(lambda: MAF(REALS, layers=2, hidden=(8, 8), context_space=CLASSES)),
     "IAF of a class": Case(lambda: MAF(REALS, layers=2, hidden=(8,), sees="noise", context_space=CLASSES)),
     "IAF by fixed point": Case(lambda: MAF(REALS, layers=1, hidden=(8,), sees="noise", inversion="fixed-point")),
+    "flow of rows": Case(
+        lambda: TableFlow(ROWS, layers=4, hidden=(8,)),
+        shake=0.05,
+        training={"steps": 200, "learning_rate": 0.02},
+        gap=0.1,
+    ),
+    "autoregressive flow of rows of a class": Case(
+        lambda: TableFlow(ROWS, kind="autoregressive", layers=2, hidden=(8,), context_space=CLASSES), shake=0.05
+    ),
     "spline couplings": Case(
         lambda: SplineFlow(REALS, layers=4, hidden=(8,)),
         shake=0.1,  # steeper splines have peaks narrower than the quadrature's grid

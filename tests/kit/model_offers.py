@@ -22,7 +22,7 @@ from ptheta.protocols import (
     HasValidation,
 )
 from ptheta.spaces import Table
-from toy_law import toy_contexts, values_of
+from toy_law import is_measured, toy_contexts, values_of
 
 FALSE_ALARM = 1e-3
 SIGMAS = 3.29  # a normal deviates further once in a thousand times
@@ -88,7 +88,7 @@ def tight_log_prob(model: Any) -> Score | None:
 
 def is_enumerable(space: Any) -> bool:
     """Whether all states of a space are few enough to visit, or it is a line or a plane to integrate over."""
-    if isinstance(space, Table):
+    if isinstance(space, Table) and not is_measured(space):
         return not any(column.is_number for column in space.fields)
     return space.n**space.dimensions <= STATES if space.is_discrete else space.dimensions in GRID
 

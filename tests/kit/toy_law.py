@@ -23,6 +23,11 @@ def values_of(space: Any) -> int:
     return len(space.fields[0].names) if isinstance(space, Table) else space.n
 
 
+def is_measured(space: Any) -> bool:
+    """Whether all variables are reals: an event of reals, or a row of a table of them."""
+    return isinstance(space, Real) or (isinstance(space, Table) and all(f.kind == "number" for f in space.fields))
+
+
 def toy_contexts(space: Any, n: int, noise: Noise) -> Tensor:
     """n contexts of any space."""
     if isinstance(space, Real):
@@ -42,7 +47,7 @@ def toy_events(model: Model, n: int, seed: int = 0) -> tuple[Tensor, Tensor | No
     c = None if model.context_space is None else toy_contexts(model.context_space, n, noise)
     shift = torch.zeros(n, dtype=torch.int64) if c is None else pushed(model.context_space, c)
     u = noise.uniform((n, space.dimensions, 2), "cells", like=torch.zeros((), dtype=torch.float64))
-    if isinstance(space, Real):
+    if is_measured(space):
         cells = torch.special.ndtri(u[..., 0])
         cells[:, 0] += shift
         for i in range(1, space.dimensions):
@@ -61,7 +66,7 @@ def toy_log_prob(model: Model, x: Tensor, context: Tensor | None) -> Tensor:
     """The exact log-probability of the toy law in nats, with shape (B,)."""
     space, cells = model.space, model.space.cells(x)
     shift = torch.zeros(len(x), dtype=torch.int64) if context is None else pushed(model.context_space, context)
-    if isinstance(space, Real):
+    if is_measured(space):
         means = torch.cat([shift[:, None], SLOPE * cells[:, :-1]], 1)
         normal = -0.5 * ((cells - means) ** 2 + math.log(2 * math.pi))
         return normal.sum(1) - space.log_volume

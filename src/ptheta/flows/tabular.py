@@ -243,17 +243,20 @@ class Present(nn.Module):
 
     Args:
         net: Maps numbers and what is seen beside them to parameters of splines.
+        width: How many parameters a spline has.
         moves: Which places of what is seen beside say whether the numbers it moves are present.
     """
 
-    def __init__(self, net: nn.Module, moves: Sequence[int]) -> None:
+    def __init__(self, net: nn.Module, width: int, moves: Sequence[int]) -> None:
         super().__init__()
-        self.net, self.moves = net, list(moves)
+        self.net, self.width, self.moves = net, width, list(moves)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """Numbers (B, F) and what is seen beside them (B, C) give the parameters, as ``net`` has them."""
         params = self.net(x, context)
-        return (params.reshape(len(x), -1, len(self.moves)) * context[:, None, self.moves]).reshape(params.shape)
+        return (params.reshape(len(x), self.width, len(self.moves)) * context[:, None, self.moves]).reshape(
+            params.shape
+        )
 
 
 Built = tuple[list[Bijection], list[int]]
@@ -271,7 +274,7 @@ def _couplings(r: int, spline: RationalQuadratic, layers: int, hidden: Sequence[
         moves = at[:-fixed] if flip else at[fixed:]
         net = MLP(fixed, spline.width * (r - fixed), hidden, context=context, activation=nn.ReLU)
         near_zero(net.layers[-1])
-        steps.append(Coupling(Present(net, moves), spline, fixed, flip=flip))
+        steps.append(Coupling(Present(net, spline.width, moves), spline, fixed, flip=flip))
     return steps, at
 
 
@@ -284,5 +287,5 @@ def _autoregressive(r: int, spline: RationalQuadratic, layers: int, hidden: Sequ
             at = at[::-1]
         net = MaskedMLP(r, 1, spline.width, hidden, context=context)
         near_zero(net.last)
-        steps.append(AutoregressiveBijection(Present(net, at), spline, inversion="fixed-point"))
+        steps.append(AutoregressiveBijection(Present(net, spline.width, at), spline, inversion="fixed-point"))
     return steps, at
