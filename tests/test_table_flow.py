@@ -36,6 +36,11 @@ def small(kind: str, space: Table = SPACE, *, shake: float = 0.3, context_space=
     return model.eval()
 
 
+def density_of(model: TableFlow, x: Tensor, context: Tensor | None = None) -> Tensor:
+    """log p of the numbers given what is counted."""
+    return model._log_density(x, model._counted(x), context)
+
+
 def line(n: int, column: Column) -> tuple[Tensor, Tensor]:
     """Numbers of a column that lie evenly in asinh of standard units, and how much of the line each stands for."""
     u = torch.linspace(-6, 6, n, dtype=torch.float64)
@@ -80,12 +85,28 @@ def test_samples_are_the_noise_pushed_back_and_blank_where_it_was_counted(kind):
     counts = model.counted.sample(n, noise=Noise(3).rows(0).at("counted"))
     assert torch.equal(x[:, 0].isnan(), counts[:, 0] == 1) and torch.equal(x[:, 2].isnan(), counts[:, 2] == 1)
     assert torch.equal(x[:, 1].nan_to_num(-1), counts[:, 1].nan_to_num(-1))
-    present, seen = model._seen(counts, n, None)
+    present, seen = model._seen(counts, None)
     u = ((x[:, [0, 2]] - model.mean) / model.scale).nan_to_num(0.0)
     y = u.clamp(-3, 3) + (u - u.clamp(-3, 3)).asinh()
     assert float(u.abs().max()) > 3  # both sides of where it bends
     z = Noise(3).rows(0).normal((n, 2), "numbers", like=present) * present[:, model.places]
     assert torch.allclose(model.chain(y, seen)[0], z, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_weights_bring_along_which_number_stands_where(kind):
+    """A flow that was built of other random numbers takes the weights of this one, shuffles and all."""
+    space = Table(tuple(Column(name, blank="") for name in "abcd"))
+    models = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        models.append(TableFlow(space, MADE(counted_space(space), hidden=(8,)), kind=kind, layers=5, hidden=(8,)))
+    for p in models[0].parameters():
+        p.add_(0.3 * torch.randn_like(p))
+    x = models[0].sample(50, noise=Noise(0))
+    models[1].load_state_dict(models[0].state_dict())
+    torch.testing.assert_close(models[1].log_prob(x), models[0].log_prob(x))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,10 +133,10 @@ def test_each_number_depends_on_each_other_and_on_what_is_counted(kind):
     model = small(kind)
     rows = torch.tensor([[0.3, 0.0, -1.2], [0.3, 1.0, -1.2], [math.nan, 0.0, -1.2], [0.3, 0.0, -0.7]]).double()
     lone = torch.tensor([[math.nan, 0.0, -1.2], [0.3, 0.0, math.nan], [0.9, 0.0, math.nan]]).double()
-    density = model._log_density(torch.cat([rows, lone]), None)
+    density = density_of(model, torch.cat([rows, lone]))
     same = torch.isclose(density[:, None], density).nonzero()
     assert same[same[:, 0] < same[:, 1]].tolist() == [[2, 4]]  # the only two rows that are equal
-    together, apart = density[0] - density[3], model._log_density(rows[[2]], None) - density[4]
+    together, apart = density[0] - density[3], density_of(model, rows[[2]]) - density[4]
     assert abs(float(together)) > 1e-3 and float(apart) == pytest.approx(0.0, abs=1e-12)
 
 
@@ -181,7 +202,7 @@ def test_contexts_reach_both_what_is_counted_and_the_numbers():
     model = small("coupling", context_space=Classes(2))
     x = torch.tensor([[0.3, 0.0, -1.2]]).double()
     zero, one = torch.tensor([0]), torch.tensor([1])
-    assert float(model._log_density(x, zero)) != float(model._log_density(x, one))
+    assert float(density_of(model, x, zero)) != float(density_of(model, x, one))
     assert float(model.counted.log_prob(model._counted(x), zero)) != float(model.log_prob(x, zero))
     assert model.sample(3, torch.tensor([0, 1, 1]), noise=Noise(0)).shape == (3, 3)
 

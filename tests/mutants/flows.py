@@ -120,10 +120,17 @@ FAULTS: Faults = {
         Fault(
             '"numbers", like=like) * present[:, self.places]', '"numbers", like=like)', "noise where a cell is blank"
         ),
-        Fault("at = [at[i] for i in shuffled.tolist()]", "at = at", "shuffled numbers take others for blank"),
-        Fault("at = at[::-1]", "at = at", "turned numbers take others for blank"),
-        Fault("flip = r // 2 if k % 2 == 0 else r - r // 2, k % 2 == 1", "flip = r // 2, False", "half never moves"),
-        Fault("return first - self._log_density(x, context)", "return first", "the flow does not learn"),
+        Fault("at = step.move(at)", "at = at", "shuffled and turned numbers take others for blank"),
+        Fault("step.split(at)[1][0]", "step.split(at)[0][0]", "the half that stays says what of the other is blank"),
+        Fault("return at[0]", "return at[0].sort().values", "noise that went through shuffles takes others for blank"),
+        Fault(
+            "self.counted.loss(counts, context, noise) - density",
+            "self.counted.loss(counts, context, noise)",
+            "the flow does not learn",
+        ),
         Fault("self.counted.begin(self._counted(x), context)", "pass", "what is counted begins anywhere"),
+        Fault(
+            'self.register_buffer("moves", moves.clone())', "self.moves = moves.clone()", "weights leave blanks behind"
+        ),
     ),
 }

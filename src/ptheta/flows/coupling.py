@@ -42,18 +42,19 @@ class Coupling(Bijection):
         self.net, self.monotone, self.fixed, self.flip = net, monotone, fixed, flip
 
     def forward(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        fixed, moved = self._split(x)
+        fixed, moved = self.split(x)
         moved, log_slope = self.monotone.forward(moved, self._params(fixed, context))
         return self._join(fixed, moved), log_slope.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None) -> Tensor:
-        fixed, moved = self._split(z)
+        fixed, moved = self.split(z)
         return self._join(fixed, self.monotone.inverse(moved, self._params(fixed, context)))
 
     def _params(self, fixed: Tensor, context: Tensor | None) -> Tensor:
         return self.net(fixed, context).unflatten(1, (self.monotone.width, -1))
 
-    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of x (B, D) that stay, and those that move."""
         if self.flip:
             return x[:, -self.fixed :], x[:, : -self.fixed]
         return x[:, : self.fixed], x[:, self.fixed :]
@@ -70,6 +71,7 @@ def coupling_chain(
     layers: int,
     hidden: Sequence[int],
     linear: bool,
+    beside: int = 0,
 ) -> list[Bijection]:
     """Couplings of vectors whose halves take turns, near the identity at first; after every two the variables mix.
 
@@ -80,11 +82,12 @@ def coupling_chain(
         layers: How many couplings.
         hidden: The widths of each network's hidden layers.
         linear: Whether they mix by a learned linear map; else by a fixed random permutation.
+        beside: How many numbers the networks see besides what is read of contexts.
 
     Returns:
         The bijections.
     """
-    d, context, chain = space.dimensions, width_of(reader, "a flow of vectors"), []
+    d, context, chain = space.dimensions, width_of(reader, "a flow of vectors") + beside, []
     if d < 2:
         raise ValueError(f"coupling needs two variables or more, but the space is {space}. Use MAF or another kind.")
     for k in range(layers):

@@ -116,6 +116,7 @@ def autoregressive_chain(
     hidden: Sequence[int],
     sees: Sees = "events",
     inversion: Inversion = "cached",
+    beside: int = 0,
 ) -> list[Bijection]:
     """Autoregressive transforms, each in the reverse order of the one before, near the identity at first.
 
@@ -127,11 +128,12 @@ def autoregressive_chain(
         hidden: The widths of each network's hidden layers.
         sees: What the networks see.
         inversion: How the slow side goes.
+        beside: How many numbers the networks see besides what is read of contexts.
 
     Returns:
         The bijections.
     """
-    d, context, chain = space.dimensions, width_of(reader, "a masked network"), []
+    d, context, chain = space.dimensions, width_of(reader, "a masked network") + beside, []
     for k in range(layers):
         if k:
             chain.append(Permutation(torch.arange(d).flip(0)))

@@ -77,6 +77,10 @@ class RationalQuadratic(Monotone):
     bins: int = 8
     bound: float = 4.0
 
+    def __post_init__(self) -> None:
+        if self.bins < 2:
+            raise ValueError(f"bins should be at least 2, but it is {self.bins}.")
+
     @property
     def width(self) -> int:
         return 3 * self.bins - 1
@@ -162,10 +166,8 @@ class SplineFlow(Flow):
         inversion: Inversion = "cached",
         optimizer: Optimizer = Adam(),  # noqa: B008  (frozen)
     ) -> None:
-        if bins < 2:
-            raise ValueError(f"bins should be at least 2, but it is {bins}.")
-        require_sizes("SplineFlow", layers=layers, hidden=min(hidden, default=1))
         spline, reader = RationalQuadratic(bins, bound), reader_of(context_space, given=reader)
+        require_sizes("SplineFlow", layers=layers, hidden=min(hidden, default=1))
         shared = {"layers": layers, "hidden": hidden}
         if kind == "coupling":
             chain = coupling_chain(space, reader, spline, **shared, linear=True)

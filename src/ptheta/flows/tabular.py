@@ -35,18 +35,16 @@ from typing import Literal, final
 import torch
 from torch import Tensor, nn
 
-from ptheta.flows.coupling import Coupling
-from ptheta.flows.flow import Bijection, Chain, Permutation, near_zero
-from ptheta.flows.maf import AutoregressiveBijection
+from ptheta.flows.coupling import Coupling, coupling_chain
+from ptheta.flows.flow import Bijection, Chain, Permutation
+from ptheta.flows.maf import AutoregressiveBijection, autoregressive_chain
 from ptheta.flows.spline import RationalQuadratic
 from ptheta.model import LossModel, in_parts, require_sizes, tempered
-from ptheta.nn.contexts import Reader, read, reader_of, width_of
-from ptheta.nn.masked import MaskedMLP
-from ptheta.nn.mlp import MLP
+from ptheta.nn.contexts import Reader, read, reader_of
 from ptheta.noise import Noise
 from ptheta.optimizers import Adam, Optimizer
 from ptheta.protocols import HasLogProb
-from ptheta.spaces import Column, Space, Table, require
+from ptheta.spaces import Column, Real, Space, Table, require
 
 __all__ = ["TableFlow", "counted_space"]
 
@@ -57,12 +55,14 @@ FARTHEST = 60.0  # of y: 5e24 standard units
 
 def counted_space(space: Table) -> Table | None:
     """What is counted of the rows of a table: of reals whether they are blank, all else as it is; None for nothing."""
-    found = tuple(
-        Column(f.name, "boolean", ("present", "blank")) if f.kind == "number" else f
-        for f in space.fields
-        if f.kind != "number" or f.blank is not None
-    )
+    counted = [space.fields[d] for d in counted_columns(space)]
+    found = tuple(Column(f.name, "boolean", ("present", "blank")) if f.kind == "number" else f for f in counted)
     return Table(found, space.dialect) if found else None
+
+
+def counted_columns(space: Table) -> list[int]:
+    """Which columns of a table have something to count."""
+    return [d for d, f in enumerate(space.fields) if f.kind != "number" or f.blank is not None]
 
 
 @final
@@ -91,6 +91,7 @@ class TableFlow(LossModel):
 
     mean: Tensor
     scale: Tensor
+    places: Tensor
 
     def __init__(
         self,
@@ -110,8 +111,7 @@ class TableFlow(LossModel):
         require(space, Table, who="TableFlow")
         assert isinstance(space, Table)
         require_sizes("TableFlow", layers=layers, hidden=min(hidden, default=1))
-        if bins < 2:
-            raise ValueError(f"bins should be at least 2, but it is {bins}.")
+        spline = RationalQuadratic(bins, bound)
         reals = [d for d, f in enumerate(space.fields) if f.kind == "number"]
         if not reals:
             raise ValueError("a flow moves reals, and no column of this table is of kind number. Use made or mixture.")
@@ -124,16 +124,18 @@ class TableFlow(LossModel):
         if counted is not None and counted.context_space != context_space:
             raise ValueError(f"counted should take contexts of {context_space}, but takes {counted.context_space}.")
         self.space, self.context_space, self.optimizer = space, context_space, optimizer
-        self.counted, self.rest, self.reals, self.fields = counted, rest, reals, space.fields
-        self.kept = [d for d, f in enumerate(space.fields) if f.kind != "number" or f.blank is not None]  # of ``rest``
+        self.counted, self.rest, self.reals, self.kept = counted, rest, reals, counted_columns(space)
         self.reader = reader_of(context_space, given=reader)
         columns = [space.fields[d] for d in reals]
         self.register_buffer("mean", torch.tensor([f.mean for f in columns], dtype=torch.float64))
         self.register_buffer("scale", torch.tensor([f.scale for f in columns], dtype=torch.float64))
-        context = len(reals) + (0 if rest is None else math.prod(rest.embedded_shape))
-        context += width_of(self.reader, "a flow of rows")
-        build = _couplings if kind == "coupling" and len(reals) > 1 else _autoregressive
-        steps, self.places = build(len(reals), RationalQuadratic(bins, bound), layers, hidden, context)
+        beside = len(reals) + (0 if rest is None else math.prod(rest.embedded_shape))
+        shared = {"layers": layers, "hidden": hidden, "beside": beside}
+        if kind == "coupling" and len(reals) > 1:
+            steps = coupling_chain(Real((len(reals),)), self.reader, spline, **shared, linear=False)
+        else:
+            steps = autoregressive_chain(Real((len(reals),)), self.reader, spline, **shared, inversion="fixed-point")
+        self.register_buffer("places", _leave_blanks(steps, len(reals), spline.width))
         self.chain = Chain(steps)
 
     def begin(self, x: Tensor, context: Tensor | None) -> None:
@@ -143,8 +145,9 @@ class TableFlow(LossModel):
     def loss(self, x: Tensor, context: Tensor | None, noise: Noise) -> Tensor:
         """The negative log-likelihood in nats, with shape (B,), what is counted by the loss of its own model."""
         self.check(x, context)
-        first = 0.0 if self.counted is None else self.counted.loss(self._counted(x), context, noise)
-        return first - self._log_density(x, context)
+        counts = self._counted(x)
+        density = self._log_density(x, counts, context)
+        return -density if self.counted is None else self.counted.loss(counts, context, noise) - density
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The exact log p(x | context) in nats, per unit of each number and of each count, with shape (B,).
@@ -183,8 +186,10 @@ class TableFlow(LossModel):
         for start in range(0, n, CHUNK):
             rows = slice(start, min(start + CHUNK, n))
             source, b, part = noise.rows(start), rows.stop - start, None if context is None else context[rows]
-            counts = None if self.counted is None else self.counted.sample(b, part, noise=source.at("counted"), **how)
-            present, seen = self._seen(counts, b, part)
+            counts = drawn[0].new_zeros(b, 0)
+            if self.counted is not None:
+                counts = self.counted.sample(b, part, noise=source.at("counted"), **how)
+            present, seen = self._seen(counts, part)
             z = source.normal((b, len(self.reals)), "numbers", like=like) * present[:, self.places] * temperature
             y = self.chain.inverse(z, seen).double().clamp(-FARTHEST, FARTHEST)
             straight = y.clamp(-STRAIGHT, STRAIGHT)
@@ -195,13 +200,13 @@ class TableFlow(LossModel):
     # Parts
 
     def _log_prob(self, x: Tensor, context: Tensor | None) -> Tensor:
-        density = self._log_density(x, context)
-        return density if self.counted is None else density + self.counted.log_prob(self._counted(x), context)
+        counts = self._counted(x)
+        density = self._log_density(x, counts, context)
+        return density if self.counted is None else density + self.counted.log_prob(counts, context)
 
-    def _log_density(self, x: Tensor, context: Tensor | None) -> Tensor:
+    def _log_density(self, x: Tensor, counts: Tensor, context: Tensor | None) -> Tensor:
         """log p of the numbers given what is counted, with shape (B,)."""
-        counts = None if self.counted is None else self._counted(x)
-        present, seen = self._seen(counts, len(x), context)
+        present, seen = self._seen(counts, context)
         u = ((x[:, self.reals] - self.mean) / self.scale).nan_to_num(0.0)
         straight = u.clamp(-STRAIGHT, STRAIGHT)
         z, log_det = self.chain((straight + (u - straight).asinh()).to(present.dtype), seen)
@@ -209,29 +214,27 @@ class TableFlow(LossModel):
         slope = -(0.5 * (u - straight).square().log1p() + self.scale.log()) * present  # log |dy/dx|
         return gauss.sum(1) + log_det + slope.sum(1)
 
-    def _seen(self, counts: Tensor | None, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _seen(self, counts: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """Which numbers are present, 1 or 0 with shape (n, R), and what the networks see beside them, (n, C)."""
-        present, parts = self._like().new_ones(n, len(self.reals)), []
-        if counts is not None:
-            assert self.rest is not None
-            parts.append(self.rest.embed(counts, present.dtype).flatten(1))
-            for i, d in enumerate(self.reals):
-                if d in self.kept:
-                    present[:, i] = 1 - counts[:, self.kept.index(d)].to(present.dtype)
+        present = self._like().new_ones(len(counts), len(self.reals))
+        parts = [] if self.rest is None else [self.rest.embed(counts, present.dtype).flatten(1)]
+        for i, d in enumerate(self.reals):
+            if d in self.kept:
+                present[:, i] = 1 - counts[:, self.kept.index(d)].to(present.dtype)
         if (features := read(self.reader, context)) is not None:
             parts.append(features)
         return present, torch.cat([present, *parts], 1)
 
     def _counted(self, x: Tensor) -> Tensor:
-        """What is counted of rows (B, D), as rows of ``counted_space``."""
-        return torch.stack([x[:, d].isnan().to(x.dtype) if d in self.reals else x[:, d] for d in self.kept], 1)
+        """What is counted of rows (B, D), as rows of ``counted_space``; with shape (B, 0) where nothing is."""
+        counts = [x[:, d].isnan().to(x.dtype) if d in self.reals else x[:, d] for d in self.kept]
+        return torch.stack(counts, 1) if counts else x[:, :0]
 
-    def _rows(self, counts: Tensor | None, numbers: Tensor) -> Tensor:
+    def _rows(self, counts: Tensor, numbers: Tensor) -> Tensor:
         """What is counted, and numbers (n, R), as rows with shape (n, D)."""
-        columns = {d: numbers[:, i] for i, d in enumerate(self.reals)}
-        if counts is not None:
-            columns = dict(zip(self.kept, counts.unbind(1), strict=True)) | columns
-        return torch.stack([columns[d] for d in range(len(self.fields))], 1)
+        columns = dict(zip(self.kept, counts.unbind(1), strict=True))
+        columns |= dict(zip(self.reals, numbers.unbind(1), strict=True))
+        return torch.stack([columns[d] for d in range(self.space.dimensions)], 1)
 
     def _like(self) -> Tensor:
         return next(self.chain.parameters())
@@ -247,9 +250,12 @@ class Present(nn.Module):
         moves: Which places of what is seen beside say whether the numbers it moves are present.
     """
 
-    def __init__(self, net: nn.Module, width: int, moves: Sequence[int]) -> None:
+    moves: Tensor
+
+    def __init__(self, net: nn.Module, width: int, moves: Tensor) -> None:
         super().__init__()
-        self.net, self.width, self.moves = net, width, list(moves)
+        self.net, self.width = net, width
+        self.register_buffer("moves", moves.clone())  # like the permutation, which comes before it
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """Numbers (B, F) and what is seen beside them (B, C) give the parameters, as ``net`` has them."""
@@ -259,33 +265,14 @@ class Present(nn.Module):
         )
 
 
-Built = tuple[list[Bijection], list[int]]
-
-
-def _couplings(r: int, spline: RationalQuadratic, layers: int, hidden: Sequence[int], context: int) -> Built:
-    """Couplings whose halves take turns, shuffled after every two; the numbers' places where they end."""
-    steps, at = [], list(range(r))
-    for k in range(layers):
-        if k and k % 2 == 0:
-            shuffled = torch.randperm(r)
-            steps.append(Permutation(shuffled))
-            at = [at[i] for i in shuffled.tolist()]
-        fixed, flip = r // 2 if k % 2 == 0 else r - r // 2, k % 2 == 1
-        moves = at[:-fixed] if flip else at[fixed:]
-        net = MLP(fixed, spline.width * (r - fixed), hidden, context=context, activation=nn.ReLU)
-        near_zero(net.layers[-1])
-        steps.append(Coupling(Present(net, spline.width, moves), spline, fixed, flip=flip))
-    return steps, at
-
-
-def _autoregressive(r: int, spline: RationalQuadratic, layers: int, hidden: Sequence[int], context: int) -> Built:
-    """Autoregressive transforms, each in the reverse order of the one before; the numbers' places where they end."""
-    steps, at = [], list(range(r))
-    for k in range(layers):
-        if k:
-            steps.append(Permutation(torch.arange(r).flip(0)))
-            at = at[::-1]
-        net = MaskedMLP(r, 1, spline.width, hidden, context=context)
-        near_zero(net.last)
-        steps.append(AutoregressiveBijection(Present(net, spline.width, at), spline, inversion="fixed-point"))
-    return steps, at
+def _leave_blanks(steps: Sequence[Bijection], r: int, width: int) -> Tensor:
+    """Makes a chain leave blank ones of r numbers where they are; returns where each came from, with shape (r,)."""
+    at = torch.arange(r)[None]
+    for step in steps:
+        if isinstance(step, Permutation):
+            at = step.move(at)
+        elif isinstance(step, Coupling):
+            step.net = Present(step.net, width, step.split(at)[1][0])
+        elif isinstance(step, AutoregressiveBijection):
+            step.net = Present(step.net, width, at[0])
+    return at[0]

@@ -144,11 +144,11 @@ def _on_reals(space: "Space", build: "Callable[[Space], Flow]", *, steps: int = 
 
 def _on_rows(space: "Table", context_space: "Space | None", settings: dict[str, Any]) -> Recipe:
     """A masked autoencoder of what is counted of a row, then a flow of its reals."""
-    from ptheta.autoregressive import MADE
     from ptheta.flows.tabular import TableFlow, counted_space
+    from ptheta.recipes.autoregressive import made
 
     rest = counted_space(space)
-    counted = None if rest is None else MADE(rest, hidden=(256,), direct=True, context_space=context_space)
+    counted: Any = None if rest is None else made(rest, context_space).model
     model = TableFlow(space, counted, context_space=context_space, **settings)
     return Recipe.single(model, ROWS)
 
